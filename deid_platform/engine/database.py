@@ -1,0 +1,188 @@
+"""Opens, locks down and closes zone files: the only module that opens a DuckDB file.
+
+Each session is an in-memory DuckDB with the zone files attached under their zone names, so that
+``raw.main.ed_visits`` is the same name everywhere. Keys are bound parameters: they appear in no
+SQL text, plan or log. Once the files are attached, external access is closed (except for the
+landing folder where a caller asks for it) and the configuration is locked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from deid_platform.core.errors import DeidError, ZoneError, ZoneKeyError
+from deid_platform.core.zones import ENCRYPTED, READS, Zone
+from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.sql import identifier, literal
+
+STAGING = "staging"
+"""Catalog name of an attached staging file."""
+
+
+@contextlib.contextmanager
+def open_zone(
+    deployment: Deployment,
+    writing: Zone | None,
+    *,
+    reading: Sequence[Zone] = (),
+    staging: Zone | None = None,
+    files: Sequence[Path] = (),
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """One session over zone files; DuckDB errors leave it as ours, without their text.
+
+    Args:
+        deployment: where the files and keys are.
+        writing: the zone attached read-write and made current; None for a read-only session.
+        reading: zones attached read-only. A writer may read only what `core.zones.READS` lets it.
+        staging: attach, read-only, the staging file whose tables go into this zone.
+        files: folders that DuckDB's readers and `COPY` may reach.
+
+    Raises:
+        ZoneKeyError: a key is missing or wrong.
+        ZoneError: a file is locked, missing for reading, or not writable; or a query failed.
+    """
+    if writing is not None and not set(reading) <= READS[writing] | {writing}:
+        raise ZoneError(writing.value, "may not read from that zone", "see core/zones.py")
+    _private(deployment.scratch)
+    spill = Path(tempfile.mkdtemp(prefix="spill-", dir=deployment.scratch))
+    con = connect(spill)
+    try:
+        if writing is not None:
+            _private(deployment.zone_file(writing).parent)
+            _attach(con, deployment, writing, deployment.zone_file(writing), writing.value, "rw")
+        for zone in reading:
+            _attach(con, deployment, zone, deployment.zone_file(zone), zone.value, "ro")
+        if staging is not None:
+            _attach(con, deployment, staging, deployment.staging_file(staging), STAGING, "ro")
+        if writing is not None:
+            con.execute(f"use {identifier(writing.value)}")
+        lock_down(con, files)
+        try:
+            yield con
+        except duckdb.Error as error:
+            raise translated(writing or (reading[0] if reading else None), error) from None
+    finally:
+        con.close()
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def connect(spill: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that can write encrypted files and spills encrypted ones to ``spill``."""
+    con = duckdb.connect(":memory:")
+    con.execute(f"load {literal(str(_openssl_extension()))}")
+    con.execute("set temp_file_encryption = true")
+    con.execute(f"set temp_directory = {literal(str(spill))}")
+    con.execute("set autoinstall_known_extensions = false")
+    con.execute("set autoload_known_extensions = false")
+    return con
+
+
+def lock_down(con: duckdb.DuckDBPyConnection, files: Sequence[Path] = ()) -> None:
+    """Close external access, except for the given folders, and lock the configuration."""
+    if files:
+        folders = ", ".join(literal(f"{folder}/") for folder in files)
+        con.execute(f"set allowed_directories = [{folders}]")
+    con.execute("set enable_external_access = false")
+    con.execute("set lock_configuration = true")
+
+
+def attach_encrypted(
+    con: duckdb.DuckDBPyConnection, file: Path, name: str, key: str, *, read_only: bool
+) -> None:
+    """Attach an encrypted file under ``name``, its key bound."""
+    options = "encryption_key ?" + (", read_only" if read_only else "")
+    con.execute(f"attach {literal(str(file))} as {identifier(name)} ({options})", [key])
+
+
+def translated(zone: Zone | None, error: duckdb.Error) -> ZoneError:
+    """Our error for one of DuckDB's, which quotes cell values and must not leave the engine."""
+    return ZoneError(
+        zone.value if zone else "query",
+        f"the database refused the statement ({type(error).__name__})",
+        "the zone keeps its last good state; check the declaration the statement came from",
+    )
+
+
+def _attach(
+    con: duckdb.DuckDBPyConnection,
+    deployment: Deployment,
+    zone: Zone,
+    file: Path,
+    name: str,
+    mode: str,
+) -> None:
+    read_only = mode == "ro"
+    if read_only and not file.exists():
+        raise ZoneError(str(file), "this zone file does not exist yet", "run the assets before it")
+    try:
+        if zone in ENCRYPTED:
+            key = deployment.key(zone)
+            attach_encrypted(con, file, name, key, read_only=read_only)
+        else:
+            clause = " (read_only)" if read_only else ""
+            con.execute(f"attach {literal(str(file))} as {identifier(name)}{clause}")
+    except duckdb.Error as error:
+        raise _attach_error(zone, file, error) from None
+    if not read_only:
+        with contextlib.suppress(OSError):
+            file.chmod(0o600)
+
+
+def _attach_error(zone: Zone, file: Path, error: duckdb.Error) -> DeidError:
+    text = str(error).lower()
+    if "encryption key" in text or "encrypted" in text:
+        return ZoneKeyError(
+            zone.value,
+            "the key does not open this zone file",
+            "give the key it was made with; nothing was changed",
+        )
+    if "lock" in text:
+        return ZoneError(
+            zone.value,
+            "another process is writing this zone",
+            "wait for it to end, or see `deid status` for the run that holds it",
+        )
+    if "permission" in text or "cannot open" in text or "read-only" in text:
+        return ZoneError(
+            str(file), "the file cannot be opened", "check the folder's owner, mode and free space"
+        )
+    return ZoneError(
+        str(file),
+        "this is not a usable zone file",
+        "restore it from a backup; nothing was changed",
+    )
+
+
+def _private(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        raise ZoneError(
+            str(folder), "the folder cannot be made", "check its owner, mode and free space"
+        ) from None
+
+
+@cache
+def _openssl_extension() -> Path:
+    """The signed httpfs extension: it brings OpenSSL, without which DuckDB writes no AES."""
+    spec = importlib.util.find_spec("duckdb_extension_httpfs")
+    found = (
+        sorted(Path(spec.submodule_search_locations[0]).rglob("httpfs.duckdb_extension"))
+        if spec is not None and spec.submodule_search_locations
+        else []
+    )
+    if not found:
+        raise ZoneError(
+            "duckdb-extension-httpfs",
+            "the extension that brings OpenSSL is not installed",
+            "install the version that matches duckdb",
+        )
+    return found[0]

@@ -1,0 +1,1 @@
+"""Ledger, requests, determinations, evidence and the one way out. Knows nothing of Dagster."""
