@@ -77,12 +77,30 @@ def open_zone(
 def connect(spill: Path) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that can write encrypted files and spills encrypted ones to ``spill``."""
     con = duckdb.connect(":memory:")
+    configure(con, spill)
+    return con
+
+
+def configure(con: duckdb.DuckDBPyConnection, spill: Path) -> None:
+    """Give a fresh in-memory DuckDB OpenSSL and encrypted spilling, and forbid it downloads."""
     con.execute(f"load {literal(str(_openssl_extension()))}")
     con.execute("set temp_file_encryption = true")
     con.execute(f"set temp_directory = {literal(str(spill))}")
     con.execute("set autoinstall_known_extensions = false")
     con.execute("set autoload_known_extensions = false")
-    return con
+
+
+def attach_staging(con: duckdb.DuckDBPyConnection, deployment: Deployment, zone: Zone) -> None:
+    """Attach ``zone`` read-only and, read-write, the staging file its next tables are built in.
+
+    Raises:
+        ZoneKeyError: the zone's key is missing or wrong.
+        ZoneError: the zone does not exist yet, or its staging file is locked or not writable.
+    """
+    file = deployment.staging_file(zone)
+    _private(file.parent)
+    _attach(con, deployment, zone, deployment.zone_file(zone), zone.value, "ro")
+    _attach(con, deployment, zone, file, STAGING, "rw")
 
 
 def lock_down(con: duckdb.DuckDBPyConnection, files: Sequence[Path] = ()) -> None:
