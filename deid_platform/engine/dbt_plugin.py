@@ -29,7 +29,7 @@ _STATIC = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserExcepti
 """Raised before a row is read; even so, only words of the statement itself are repeated."""
 
 
-class Plugin(BasePlugin):  # type: ignore[misc]
+class Plugin(BasePlugin):
     """Attaches the zone that the profile's target names.
 
     The zone is the only setting: ``config: {zone: limited}``. Folders and keys come from the
@@ -52,7 +52,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]
         self.zone = Zone(zone)
         # dbt-duckdb offers no hook around a cursor: it makes this wrapper, by this name, for
         # each handle it hands to dbt.
-        local.DuckDBCursorWrapper = ValueFreeCursor
+        local.DuckDBCursorWrapper = ValueFreeCursor  # type: ignore[assignment, misc]
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Attach the zone and its staging file, then lock the session down.
