@@ -1,0 +1,103 @@
+"""Every way a declaration, a policy or a table to be assessed can be wrong, with its code.
+
+One fault, one code, one sentence of documentation: `docs/reference/declaration.md` lists them all
+and a test holds the list to this enum. Codes are never reused. A fault names columns, keys and
+rules; it never quotes a cell.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from deid_platform.core.errors import AssessmentError, DeclarationError
+
+
+class Fault(Enum):
+    """A fault: its code and what it means."""
+
+    UNREADABLE_FILE = ("A-01", "a file is missing, unreadable, empty or not what its name says")
+    NOT_A_MAPPING = ("A-02", "the declaration is not a YAML mapping")
+    UNKNOWN_KEY = ("A-03", "a key that the declaration format does not have")
+    MISSING_KEY = ("A-04", "a required key is absent")
+    WRONG_TYPE = ("A-05", "a value of the wrong type or outside its choices")
+    UNKNOWN_KIND = ("A-06", "a dimension, filter or figure of a kind that does not exist")
+    NO_DIMENSION = ("A-07", "no dimension at all")
+    NO_FIGURE = ("A-08", "no figure at all")
+    NO_PEOPLE = ("A-09", "a figure without a count of the people behind it")
+    COLUMN_TWICE = ("A-10", "one column in two roles that exclude each other")
+    TWO_DENOMINATORS = ("A-11", "a figure with more than one kind of denominator")
+    UNKNOWN_PARENT = ("A-12", "a hierarchy that names a column or label that is not declared")
+    NOT_A_TREE = ("A-13", "a hierarchy with a cycle or a child of two parents")
+    BAD_PART = ("A-14", "a part that names an unknown column, or dimensions in no part")
+    UNKNOWN_SUBJECT = ("A-15", "a high-risk subject that the policy does not list")
+    BAD_HIGH_RISK = ("A-16", "high-risk subjects on a column that is no dimension")
+    UNKNOWN_SURVEY = ("A-17", "a survey without the design columns its rule needs")
+    UNKNOWN_POLICY = ("A-18", "a policy that does not exist, or one that may not be used")
+    UNKNOWN_REFERENCE = ("A-19", "a reference population that the policy does not carry")
+    UNSOURCED_POPULATION = ("A-20", "populations typed into a declaration without their source")
+    TOTAL_REPEATED = ("A-21", "a total label that is also listed as a group")
+    BAD_MEANING = ("A-22", "a label given two meanings")
+    NO_TOTAL = ("A-23", "a denominator or part that needs a total the dimension does not have")
+    OVERLAY_WITHOUT_REFERENCES = ("A-24", "an overlay without filing, approval or effective date")
+    BAD_OVERRIDE = ("A-25", "an overlay that overrides what the policy does not have")
+    OVERLAY_LOOP = ("A-26", "overlays that extend each other")
+    BAD_POLICY_TABLE = ("A-27", "a score table with a gap, an overlap or a repeated row")
+    BAD_VECTOR = ("A-28", "a worked example with an unknown kind or field, or malformed")
+    NO_SUGGESTION = ("A-29", "a recode that is permitted but cannot be computed")
+    NO_PUBLICATION = ("A-30", "no publication of that name in this deployment")
+
+    UNDECLARED_COLUMN = ("B-01", "the table has a column that nobody declared")
+    MISSING_COLUMN = ("B-02", "the table lacks a declared column")
+    EMPTY_TABLE = ("B-03", "the table has no row")
+    NOT_A_NUMBER = ("B-04", "a column that must hold whole numbers holds something else")
+    NEGATIVE = ("B-05", "a negative count or population")
+    FRACTIONAL = ("B-06", "a fractional count or population")
+    MISSING_PEOPLE = ("B-07", "a cell without a count of people")
+    MISSING_POPULATION = ("B-08", "a cell without its denominator, or a label without population")
+    PEOPLE_OVER_DENOMINATOR = ("B-09", "more people in a cell than in its denominator")
+    DUPLICATE_CELL = ("B-10", "the same combination of labels twice")
+    EMPTY_LABEL = ("B-11", "an empty label in a dimension")
+    OVERLAPPING_AGES = ("B-12", "age ranges that overlap without a declared hierarchy")
+    UNREADABLE_AGE = ("B-13", "an age label that cannot be read as a range")
+    UNREADABLE_PERIOD = ("B-14", "a time label that cannot be read as a period")
+    UNKNOWN_GEOGRAPHY = ("B-15", "a place that the reference population does not list")
+    UNKNOWN_GROUP = ("B-16", "a group the policy does not list, without a declared population")
+    UNKNOWN_PROGRAM = ("B-17", "a plan or program without known enrolment")
+    NO_TIME = ("B-18", "no reporting period, as a dimension or as a filter")
+    NO_GEOGRAPHY = ("B-19", "no geography or insurance coverage, as a dimension or as a filter")
+    SIDE_BY_SIDE_CROSSED = ("B-20", "rows that cross dimensions declared side by side")
+    HIERARCHY_BROKEN = ("B-21", "a child label under two parents in the table")
+    MARGIN_MISMATCH = ("B-22", "a total smaller than one of its own cells")
+    UNKNOWN_HIGH_RISK_LABEL = ("B-23", "a high-risk label that the table does not hold")
+    SURVEY_DESIGN = ("B-24", "survey design values that are missing or impossible")
+    TOTAL_ABSENT = ("B-25", "a declared total label that the table does not hold")
+
+    def __init__(self, code: str, meaning: str) -> None:
+        self.code = code
+        self.meaning = meaning
+
+
+class DeclarationFault(DeclarationError):
+    """A declaration, policy or vector file is wrong, in one documented way."""
+
+    def __init__(self, fault: Fault, where: str, what: str, do: str) -> None:
+        super().__init__(where, f"[{fault.code}] {what}", do)
+        self.fault = fault
+        self._parts = (fault, where, what, do)
+
+    def __reduce__(self) -> tuple[type[DeclarationFault], tuple[Fault, str, str, str]]:  # type: ignore[override]
+        """Pickle by the four parts."""
+        return type(self), self._parts
+
+
+class AssessmentFault(AssessmentError):
+    """A table cannot be assessed, in one documented way."""
+
+    def __init__(self, fault: Fault, where: str, what: str, do: str) -> None:
+        super().__init__(where, f"[{fault.code}] {what}", do)
+        self.fault = fault
+        self._parts = (fault, where, what, do)
+
+    def __reduce__(self) -> tuple[type[AssessmentFault], tuple[Fault, str, str, str]]:  # type: ignore[override]
+        """Pickle by the four parts."""
+        return type(self), self._parts
