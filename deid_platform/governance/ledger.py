@@ -1,0 +1,463 @@
+"""The ledger: append-only, hash-chained events in SQLite or PostgreSQL.
+
+Each entry's hash covers its content and the hash before it, so that changing, removing, inserting
+or reordering entries breaks the chain at a nameable link. Database triggers refuse changes, but
+whoever owns the database can drop them: `Ledger.verify` finds what they then changed, and a head
+pinned elsewhere (`deid ledger head`) finds a chain rewritten from some point on.
+
+Writers are serialised by the database (SQLite: one immediate transaction; PostgreSQL: the row of
+the head), so that many processes append without a fork or a loss.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import NullPool
+
+from deid_platform.core.errors import LedgerError
+from deid_platform.governance.events import Event, canonical_json, event_from
+
+SCHEMA = "0001"
+"""The newest migration; a test holds it to the migrations folder."""
+
+GENESIS = "0" * 64
+"""What the first entry names as its predecessor."""
+
+_BUSY_SECONDS = 120
+_MIGRATING = 0x64656964  # "deid": the advisory lock of a migration on PostgreSQL
+
+_metadata = sa.MetaData()
+_events = sa.Table(
+    "ledger_events",
+    _metadata,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(27)),
+    sa.Column("kind", sa.String(64)),
+    sa.Column("subject", sa.String(200)),
+    sa.Column("payload", sa.Text),
+    sa.Column("previous", sa.String(64)),
+    sa.Column("hash", sa.String(64)),
+)
+_head = sa.Table(
+    "ledger_head",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("sequence", sa.BigInteger),
+    sa.Column("hash", sa.String(64)),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The last link of the chain; pinned elsewhere, it proves all entries up to it."""
+
+    sequence: int
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.sequence}:{self.hash}"
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """Read what `deid ledger head` printed.
+
+        Raises:
+            LedgerError: the text is no head.
+        """
+        sequence, _, digest = text.strip().partition(":")
+        if not sequence.isdecimal() or len(digest) != len(GENESIS):
+            raise LedgerError("pinned head", "not of the form SEQUENCE:HASH", "copy it whole")
+        return cls(sequence=int(sequence), hash=digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One link of the chain."""
+
+    sequence: int
+    at: str
+    kind: str
+    subject: str
+    payload: dict[str, Any]
+    previous: str
+    hash: str
+
+    @property
+    def event(self) -> Event:
+        """The event as its dataclass."""
+        return event_from(self.kind, self.payload)
+
+
+class Records(Protocol):
+    """What reads entries: the ledger, or a decision inside its lock."""
+
+    def entries(
+        self,
+        *,
+        kinds: Sequence[type[Event]] = (),
+        subject: str | None = None,
+        after: int = 0,
+    ) -> Iterator[Entry]:
+        """Entries in order, of the given kinds and subject, after a sequence number."""
+        ...
+
+
+def system_clock() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """An open ledger. Safe to use from many processes; open one in each.
+
+    Args:
+        url: SQLAlchemy URL, ``sqlite:///path`` or ``postgresql+psycopg://...``.
+        clock: where the time of entries comes from.
+
+    Raises:
+        LedgerError: the database cannot be reached, read, written or brought up to date.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime] = system_clock) -> None:
+        self._clock = clock
+        with _translated():
+            self._url = sa.make_url(url)
+            dialect = self._url.get_backend_name()
+            if dialect not in ("sqlite", "postgresql"):
+                raise LedgerError(
+                    "ledger", "only SQLite and PostgreSQL are known", "see DEID_LEDGER_URL"
+                )
+            self._sqlite = dialect == "sqlite"
+            self._engine = self._sqlite_engine() if self._sqlite else sa.create_engine(self._url)
+            self._prepare()
+
+    def record(self, event: Event) -> Entry:
+        """Append one event."""
+        return self.decide(lambda _: [event])[0]
+
+    def record_all(self, events: Iterable[Event]) -> tuple[Entry, ...]:
+        """Append several events in one transaction: all or none."""
+        fixed = tuple(events)
+        return self.decide(lambda _: fixed)
+
+    def decide(self, command: Callable[[Records], Iterable[Event]]) -> tuple[Entry, ...]:
+        """Append what ``command`` returns, with nobody writing between its reading and that.
+
+        A command that raises appends nothing.
+
+        Raises:
+            LedgerError: the ledger cannot be written.
+        """
+        with _translated(), self._writing() as con:
+            head = self._locked_head(con)
+            added = []
+            for event in command(_Inside(con)):
+                entry = _linked(head, event, self._clock())
+                con.execute(
+                    sa.insert(_events).values(
+                        sequence=entry.sequence,
+                        at=entry.at,
+                        kind=entry.kind,
+                        subject=entry.subject,
+                        payload=canonical_json(entry.payload),
+                        previous=entry.previous,
+                        hash=entry.hash,
+                    )
+                )
+                con.execute(
+                    sa.update(_head)
+                    .where(_head.c.id == 1)
+                    .values(sequence=entry.sequence, hash=entry.hash)
+                )
+                head = Head(sequence=entry.sequence, hash=entry.hash)
+                added.append(entry)
+        return tuple(added)
+
+    def entries(
+        self,
+        *,
+        kinds: Sequence[type[Event]] = (),
+        subject: str | None = None,
+        after: int = 0,
+    ) -> Iterator[Entry]:
+        """Entries in order, of the given kinds and subject, after a sequence number."""
+        with _translated(), self._engine.connect() as con:
+            yield from _Inside(con).entries(kinds=kinds, subject=subject, after=after)
+
+    def head(self) -> Head:
+        """The last link: sequence 0 and `GENESIS` while the ledger is empty."""
+        with _translated(), self._engine.connect() as con:
+            return _read_head(con)
+
+    def verify(self, pinned: Head | None = None) -> Head:
+        """Recompute the whole chain and return its head.
+
+        Args:
+            pinned: a head noted earlier, which the chain must still contain.
+
+        Raises:
+            LedgerError: naming the first bad link and what is wrong with it.
+        """
+        with _translated(), self._engine.connect() as con:
+            if not self._sqlite:
+                con = con.execution_options(isolation_level="REPEATABLE READ")
+            last = Head(sequence=0, hash=GENESIS)
+            if pinned is not None and pinned.sequence == 0:
+                pinned = None
+            rows = con.execution_options(yield_per=1_000).execute(
+                sa.select(_events).order_by(_events.c.sequence)
+            )
+            for row in rows:
+                last = _checked_link(last, row)
+                if pinned is not None and last.sequence == pinned.sequence and last != pinned:
+                    raise _broken(last.sequence, "it is not the entry of the pinned head")
+            head = _read_head(con)
+        if head != last:
+            raise _broken(last.sequence + 1, "the head names it, but it is not there")
+        if pinned is not None and pinned.sequence > last.sequence:
+            raise _broken(last.sequence + 1, "the chain ends before the pinned head")
+        return head
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        self._engine.dispose()
+
+    def _sqlite_engine(self) -> Engine:
+        engine = sa.create_engine(
+            self._url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS}
+        )
+
+        @sa.event.listens_for(engine, "connect")
+        def _connected(raw: Any, _record: Any) -> None:
+            # The driver would begin transactions by itself, and not as immediate ones.
+            raw.isolation_level = None
+            raw.execute("pragma synchronous = full")
+            raw.execute("pragma recursive_triggers = on")
+            raw.execute("pragma trusted_schema = off")
+
+        @sa.event.listens_for(engine, "begin")
+        def _begun(con: Connection) -> None:
+            writing = con.get_execution_options().get("deid_writing", False)
+            con.exec_driver_sql("begin immediate" if writing else "begin")
+
+        return engine
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._engine.execution_options(deid_writing=True).begin() as con:
+            yield con
+
+    def _locked_head(self, con: Connection) -> Head:
+        # FOR UPDATE is the writers' queue on PostgreSQL; SQLite's is the immediate transaction.
+        row = con.execute(
+            sa.select(_head.c.sequence, _head.c.hash).where(_head.c.id == 1).with_for_update()
+        ).one_or_none()
+        if row is None:
+            raise _broken(0, "the head is missing")
+        return Head(sequence=row.sequence, hash=row.hash)
+
+    def _prepare(self) -> None:
+        """Make and migrate the database if it is new or behind; one process at a time."""
+        if self._sqlite:
+            self._prepare_sqlite(_file_of(self._url))
+            return
+        if self._version() != SCHEMA:
+            with self._writing() as con:
+                con.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
+                _migrate(con)
+
+    def _prepare_sqlite(self, file: Path) -> None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if file.exists():
+                _tighten(file)
+                if self._version() == SCHEMA:
+                    return
+            # The folder is locked, not the file: closing a second handle on an SQLite file would
+            # drop the locks of the first.
+            folder = os.open(file.parent, os.O_RDONLY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                if not file.exists():
+                    os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                with self._engine.connect() as con:
+                    con.connection.driver_connection.execute(  # type: ignore[union-attr]
+                        "pragma journal_mode = wal"
+                    )
+                with self._writing() as con:
+                    _migrate(con)
+            finally:
+                os.close(folder)
+        except OSError:
+            raise LedgerError(
+                str(file),
+                "the ledger cannot be made or opened",
+                "check its folder's owner and mode",
+            ) from None
+
+    def _version(self) -> str | None:
+        with self._engine.connect() as con:
+            if not sa.inspect(con).has_table("alembic_version"):
+                return None
+            return con.execute(sa.text("select version_num from alembic_version")).scalar()
+
+
+class _Inside:
+    """Reads entries over one connection."""
+
+    def __init__(self, con: Connection) -> None:
+        self._con = con
+
+    def entries(
+        self,
+        *,
+        kinds: Sequence[type[Event]] = (),
+        subject: str | None = None,
+        after: int = 0,
+    ) -> Iterator[Entry]:
+        query = sa.select(_events).where(_events.c.sequence > after).order_by(_events.c.sequence)
+        if kinds:
+            query = query.where(_events.c.kind.in_([one.kind for one in kinds]))
+        if subject is not None:
+            query = query.where(_events.c.subject == subject)
+        for row in self._con.execute(query):
+            yield Entry(
+                sequence=row.sequence,
+                at=row.at,
+                kind=row.kind,
+                subject=row.subject,
+                payload=_loaded(row.sequence, row.payload),
+                previous=row.previous,
+                hash=row.hash,
+            )
+
+
+def _linked(head: Head, event: Event, now: datetime) -> Entry:
+    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    payload: dict[str, Any] = event.payload()
+    sequence = head.sequence + 1
+    return Entry(
+        sequence=sequence,
+        at=at,
+        kind=event.kind,
+        subject=event.subject,
+        payload=payload,
+        previous=head.hash,
+        hash=_hash(sequence, at, event.kind, event.subject, payload, head.hash),
+    )
+
+
+def _hash(
+    sequence: int, at: str, kind: str, subject: str, payload: dict[str, Any], previous: str
+) -> str:
+    body = canonical_json(
+        {
+            "sequence": sequence,
+            "at": at,
+            "kind": kind,
+            "subject": subject,
+            "payload": payload,
+            "previous": previous,
+        }
+    )
+    return hashlib.sha256(body.encode("ascii")).hexdigest()
+
+
+def _checked_link(last: Head, row: Any) -> Head:
+    expected = last.sequence + 1
+    if row.sequence != expected:
+        raise _broken(expected, "it is missing")
+    if row.previous != last.hash:
+        raise _broken(expected, "it does not follow from the entry before it")
+    payload = _loaded(expected, row.payload)
+    if canonical_json(payload) != row.payload or row.hash != _hash(
+        row.sequence, row.at, row.kind, row.subject, payload, row.previous
+    ):
+        raise _broken(expected, "its content is not what was recorded")
+    return Head(sequence=row.sequence, hash=row.hash)
+
+
+def _loaded(sequence: int, payload: str) -> dict[str, Any]:
+    try:
+        value = json.loads(payload)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise _broken(sequence, "its content is not what was recorded")
+    return value
+
+
+def _broken(sequence: int, what: str) -> LedgerError:
+    return LedgerError(
+        f"ledger entry {sequence}",
+        what,
+        "nothing is authorised by a broken chain: restore the ledger from a backup and find out "
+        "who changed it",
+    )
+
+
+def _read_head(con: Connection) -> Head:
+    row = con.execute(sa.select(_head.c.sequence, _head.c.hash)).one_or_none()
+    if row is None:
+        raise _broken(0, "the head is missing")
+    return Head(sequence=row.sequence, hash=row.hash)
+
+
+def _migrate(con: Connection) -> None:
+    # Imported here: only a new or outdated ledger needs it.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    config.set_main_option(
+        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+    )
+    config.attributes["connection"] = con
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise LedgerError(
+            "ledger",
+            "it was made by a newer version of the platform",
+            "use that version; nothing was changed",
+        ) from None
+
+
+def _file_of(url: sa.URL) -> Path:
+    if not url.database or url.database == ":memory:":
+        raise LedgerError("ledger", "a ledger in memory is none", "name a file")
+    return Path(url.database)
+
+
+def _tighten(file: Path) -> None:
+    if file.stat().st_mode & 0o077:
+        with contextlib.suppress(PermissionError):
+            file.chmod(0o600)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        # The text of a database error may quote the statement's values.
+        cause = getattr(error, "orig", None) or error
+        raise LedgerError(
+            "ledger",
+            f"the database refused ({type(cause).__name__})",
+            "check that the file or server exists, is a ledger, and can be written; "
+            "nothing was recorded",
+        ) from None
