@@ -19,8 +19,11 @@ from typing import Any
 import duckdb
 from dbt.adapters.duckdb.environments import local
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.adapters.exceptions.connection import FailedToConnectError
+from dbt.flags import get_flags
+from dbt_common.exceptions import DbtRuntimeError
 
-from deid_platform.core.errors import DeclarationError, ZoneError
+from deid_platform.core.errors import DeidError, ZoneError
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import attach_staging, configure, lock_down
 from deid_platform.engine.deployment import Deployment
@@ -40,14 +43,18 @@ class Plugin(BasePlugin):
         """Read the zone and see to it that no cursor dbt is given quotes a cell.
 
         Raises:
-            DeclarationError: the profile names no zone from which dbt may read.
+            DbtRuntimeError: the profile names no zone from which dbt may read, or rows would be
+                printed.
         """
         zone = plugin_config.get("zone")
         if zone not in (Zone.LIMITED, Zone.DEIDENTIFIED):
-            raise DeclarationError(
-                "profiles.yml: plugins: config: zone",
-                "dbt reads the limited or the deidentified zone",
-                "name one of the two",
+            raise DbtRuntimeError(
+                "profiles.yml: plugins: config: zone: dbt reads the limited or the deidentified "
+                "zone; name one of the two"
+            )
+        if getattr(get_flags(), "WHICH", None) == "show":  # type: ignore[no-untyped-call]
+            raise DbtRuntimeError(
+                "dbt show: prints rows of a zone; query a published mart with `deid query`"
             )
         self.zone = Zone(zone)
         # dbt-duckdb offers no hook around a cursor: it makes this wrapper, by this name, for
@@ -58,16 +65,19 @@ class Plugin(BasePlugin):
         """Attach the zone and its staging file, then lock the session down.
 
         Raises:
-            ZoneKeyError: the zone's key is missing or wrong.
-            ZoneError: the zone does not exist yet, or a file is locked or not writable.
+            FailedToConnectError: a key is missing or wrong, the zone does not exist yet, or a file
+                is locked or not writable. dbt prints its own errors in a line, ours as a traceback.
         """
         deployment = Deployment.from_environment()
-        deployment.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-        spill = Path(tempfile.mkdtemp(prefix="spill-dbt-", dir=deployment.scratch))
-        atexit.register(shutil.rmtree, spill, ignore_errors=True)
-        configure(conn, spill)
-        attach_staging(conn, deployment, self.zone)
-        lock_down(conn)
+        try:
+            deployment.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+            spill = Path(tempfile.mkdtemp(prefix="spill-dbt-", dir=deployment.scratch))
+            atexit.register(shutil.rmtree, spill, ignore_errors=True)
+            configure(conn, spill)
+            attach_staging(conn, deployment, self.zone)
+            lock_down(conn)
+        except (DeidError, OSError) as error:
+            raise FailedToConnectError(str(error)) from None
 
 
 class ValueFreeCursor:
