@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from deid_platform.core.errors import LedgerError
+
+if TYPE_CHECKING:
+    from deid_platform.engine.gates import GateResult
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 """What an event's payload may be made of."""
@@ -179,6 +182,22 @@ class GateEvaluated(Event, kind="gate.evaluated", subject="table"):
     failures: int = 0
     policy_digest: str | None = None
     counts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, result: GateResult, *, fingerprint: str, policy_digest: str | None = None
+    ) -> GateEvaluated:
+        """The event of a gate's result on the content with that fingerprint."""
+        return cls(
+            table=result.table,
+            gate=result.gate,
+            fingerprint=fingerprint,
+            passed=result.passed,
+            rule=result.rule,
+            failures=sum(result.violations.values()),
+            policy_digest=policy_digest,
+            counts={**result.counts, **result.violations},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,27 +13,31 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from deid_platform.core.errors import LedgerError
-from deid_platform.governance.events import Event, canonical_json, event_from
+from deid_platform.governance.chain import (
+    GENESIS,
+    Entry,
+    Head,
+    Records,
+    broken,
+    checked_link,
+    linked,
+    payload_of,
+)
+from deid_platform.governance.events import Event, canonical_json
 
 SCHEMA = "0001"
 """The newest migration; a test holds it to the migrations folder."""
-
-GENESIS = "0" * 64
-"""What the first entry names as its predecessor."""
 
 _BUSY_SECONDS = 120
 _MIGRATING = 0x64656964  # "deid": the advisory lock of a migration on PostgreSQL
@@ -57,61 +61,6 @@ _head = sa.Table(
     sa.Column("sequence", sa.BigInteger),
     sa.Column("hash", sa.String(64)),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Head:
-    """The last link of the chain; pinned elsewhere, it proves all entries up to it."""
-
-    sequence: int
-    hash: str
-
-    def __str__(self) -> str:
-        return f"{self.sequence}:{self.hash}"
-
-    @classmethod
-    def parse(cls, text: str) -> Head:
-        """Read what `deid ledger head` printed.
-
-        Raises:
-            LedgerError: the text is no head.
-        """
-        sequence, _, digest = text.strip().partition(":")
-        if not sequence.isdecimal() or len(digest) != len(GENESIS):
-            raise LedgerError("pinned head", "not of the form SEQUENCE:HASH", "copy it whole")
-        return cls(sequence=int(sequence), hash=digest)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One link of the chain."""
-
-    sequence: int
-    at: str
-    kind: str
-    subject: str
-    payload: dict[str, Any]
-    previous: str
-    hash: str
-
-    @property
-    def event(self) -> Event:
-        """The event as its dataclass."""
-        return event_from(self.kind, self.payload)
-
-
-class Records(Protocol):
-    """What reads entries: the ledger, or a decision inside its lock."""
-
-    def entries(
-        self,
-        *,
-        kinds: Sequence[type[Event]] = (),
-        subject: str | None = None,
-        after: int = 0,
-    ) -> Iterator[Entry]:
-        """Entries in order, of the given kinds and subject, after a sequence number."""
-        ...
 
 
 def system_clock() -> datetime:
@@ -143,11 +92,16 @@ class Ledger:
             self._engine = self._sqlite_engine() if self._sqlite else sa.create_engine(self._url)
             self._prepare()
 
-    def record(self, event: Event) -> Entry:
+    @classmethod
+    def open(cls, url: str) -> Ledger:
+        """The ledger at a URL, made and brought up to date where needed."""
+        return cls(url)
+
+    def append(self, event: Event) -> Entry:
         """Append one event."""
         return self.decide(lambda _: [event])[0]
 
-    def record_all(self, events: Iterable[Event]) -> tuple[Entry, ...]:
+    def append_all(self, events: Iterable[Event]) -> tuple[Entry, ...]:
         """Append several events in one transaction: all or none."""
         fixed = tuple(events)
         return self.decide(lambda _: fixed)
@@ -164,7 +118,7 @@ class Ledger:
             head = self._locked_head(con)
             added = []
             for event in command(_Inside(con)):
-                entry = _linked(head, event, self._clock())
+                entry = linked(head, event, self._clock())
                 con.execute(
                     sa.insert(_events).values(
                         sequence=entry.sequence,
@@ -220,14 +174,14 @@ class Ledger:
                 sa.select(_events).order_by(_events.c.sequence)
             )
             for row in rows:
-                last = _checked_link(last, row)
+                last = checked_link(last, row)
                 if pinned is not None and last.sequence == pinned.sequence and last != pinned:
-                    raise _broken(last.sequence, "it is not the entry of the pinned head")
+                    raise broken(last.sequence, "it is not the entry of the pinned head")
             head = _read_head(con)
         if head != last:
-            raise _broken(last.sequence + 1, "the head names it, but it is not there")
+            raise broken(last.sequence + 1, "the head names it, but it is not there")
         if pinned is not None and pinned.sequence > last.sequence:
-            raise _broken(last.sequence + 1, "the chain ends before the pinned head")
+            raise broken(last.sequence + 1, "the chain ends before the pinned head")
         return head
 
     def close(self) -> None:
@@ -265,7 +219,7 @@ class Ledger:
             sa.select(_head.c.sequence, _head.c.hash).where(_head.c.id == 1).with_for_update()
         ).one_or_none()
         if row is None:
-            raise _broken(0, "the head is missing")
+            raise broken(0, "the head is missing")
         return Head(sequence=row.sequence, hash=row.hash)
 
     def _prepare(self) -> None:
@@ -338,80 +292,16 @@ class _Inside:
                 at=row.at,
                 kind=row.kind,
                 subject=row.subject,
-                payload=_loaded(row.sequence, row.payload),
+                payload=payload_of(row.sequence, row.payload),
                 previous=row.previous,
                 hash=row.hash,
             )
 
 
-def _linked(head: Head, event: Event, now: datetime) -> Entry:
-    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    payload: dict[str, Any] = event.payload()
-    sequence = head.sequence + 1
-    return Entry(
-        sequence=sequence,
-        at=at,
-        kind=event.kind,
-        subject=event.subject,
-        payload=payload,
-        previous=head.hash,
-        hash=_hash(sequence, at, event.kind, event.subject, payload, head.hash),
-    )
-
-
-def _hash(
-    sequence: int, at: str, kind: str, subject: str, payload: dict[str, Any], previous: str
-) -> str:
-    body = canonical_json(
-        {
-            "sequence": sequence,
-            "at": at,
-            "kind": kind,
-            "subject": subject,
-            "payload": payload,
-            "previous": previous,
-        }
-    )
-    return hashlib.sha256(body.encode("ascii")).hexdigest()
-
-
-def _checked_link(last: Head, row: Any) -> Head:
-    expected = last.sequence + 1
-    if row.sequence != expected:
-        raise _broken(expected, "it is missing")
-    if row.previous != last.hash:
-        raise _broken(expected, "it does not follow from the entry before it")
-    payload = _loaded(expected, row.payload)
-    if canonical_json(payload) != row.payload or row.hash != _hash(
-        row.sequence, row.at, row.kind, row.subject, payload, row.previous
-    ):
-        raise _broken(expected, "its content is not what was recorded")
-    return Head(sequence=row.sequence, hash=row.hash)
-
-
-def _loaded(sequence: int, payload: str) -> dict[str, Any]:
-    try:
-        value = json.loads(payload)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise _broken(sequence, "its content is not what was recorded")
-    return value
-
-
-def _broken(sequence: int, what: str) -> LedgerError:
-    return LedgerError(
-        f"ledger entry {sequence}",
-        what,
-        "nothing is authorised by a broken chain: restore the ledger from a backup and find out "
-        "who changed it",
-    )
-
-
 def _read_head(con: Connection) -> Head:
     row = con.execute(sa.select(_head.c.sequence, _head.c.hash)).one_or_none()
     if row is None:
-        raise _broken(0, "the head is missing")
+        raise broken(0, "the head is missing")
     return Head(sequence=row.sequence, hash=row.hash)
 
 
