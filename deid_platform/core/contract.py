@@ -173,8 +173,7 @@ class Contract(BaseModel):
         return tuple(
             name
             for name, column in self.columns.items()
-            if column.type in TEMPORAL
-            and column.identifier is IdentifierClass.DATES
+            if column.identifier is IdentifierClass.DATES
             and column.treatment(Zone.DEIDENTIFIED).name == "date_to_year"
         )
 

@@ -57,7 +57,7 @@ class BirthYear(ColumnTransform):
             )
         return self.reference_year - self.oldest - 1
 
-    def apply(self, value: date | int | None) -> int | None:
+    def apply(self, value: date | int | str | None) -> int | None:
         """The year, or the earliest shown."""
         year = DateToYear().apply(value)
         return None if year is None else max(year, self.earliest)

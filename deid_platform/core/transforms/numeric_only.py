@@ -10,7 +10,7 @@ import ibis
 
 from deid_platform.core.transforms.base import ColumnTransform, ColumnType, transform
 
-_NUMBER = r"^[+-]?[0-9]{1,6}(\.[0-9]{1,12})?$"
+_NUMBER = r"^[+-]?[0-9]{1,6}(\.[0-9]{1,20})?$"
 
 
 @transform("numeric_only")
