@@ -1,0 +1,121 @@
+"""Every row and person of the source is accounted for on the way down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deid_platform.core.errors import GateError
+from deid_platform.engine.gates.base import Finding, as_record, gate
+from deid_platform.engine.gates.subjects import (
+    CandidateSubject,
+    RecordSubject,
+    Stage,
+    Subject,
+    TableName,
+)
+from deid_platform.engine.sql import identifier
+
+if TYPE_CHECKING:
+    import duckdb
+
+_DELIVERIES = TableName(catalog="raw", schema="ingest", name="deliveries")
+
+
+@gate(
+    "reconciliation",
+    source="HICP 7.3, reconciliation of counts from source to release",
+    on=(Stage.LIMITED, Stage.DEIDENTIFIED, Stage.CANDIDATE),
+)
+def reconciliation(con: duckdb.DuckDBPyConnection, subject: Subject) -> Finding:
+    """Rows delivered are loaded or quarantined; rows and people equal those of the table above.
+
+    A limited table is compared partition by partition, a de-identified one by calendar year, an
+    aggregate by its margin. `candidate_matches` accounts for the rest of the way.
+    """
+    if isinstance(subject, CandidateSubject):
+        return _aggregate(con, subject)
+    record = as_record(subject)
+    if record.raw is None:
+        raise GateError(record.asset, "no raw table to reconcile with", "declare its contract")
+    violations = _deliveries(con, record.raw)
+    violations |= _groups(con, record, record.raw)
+    violations |= _people(con, record, record.raw)
+    return Finding(violations=violations, seen={"rows": _one(con, record.table)})
+
+
+def _deliveries(con: duckdb.DuckDBPyConnection, raw: TableName) -> dict[str, int]:
+    row = con.execute(
+        f"""
+        select count(*) filter (where rows_in <> rows_loaded + rows_quarantined),
+               coalesce(sum(rows_loaded), 0)
+        from {_DELIVERIES.sql} where table_name = ?
+        """,
+        [raw.name],
+    ).fetchone()
+    unbalanced, loaded = row if row else (1, 0)
+    return {
+        "deliveries_unbalanced": int(unbalanced),
+        "raw_rows_unaccounted": abs(int(loaded) - _one(con, raw)),
+    }
+
+
+def _groups(
+    con: duckdb.DuckDBPyConnection, record: RecordSubject, raw: TableName
+) -> dict[str, int]:
+    """Rows that one side has more of than the other, in groups both sides can form."""
+    if record.stage is Stage.LIMITED:
+        above, below = "_partition", "_partition"
+    elif record.raw_date is not None and record.year is not None:
+        above, below = f"year({identifier(record.raw_date)})", identifier(record.year)
+    else:
+        above, below = "true", "true"
+    row = con.execute(
+        f"""
+        with above as (select {above} as part, count(*) as n from {raw.sql} group by all),
+        below as (select {below} as part, count(*) as n from {record.table.sql} group by all)
+        select coalesce(sum(abs(coalesce(above.n, 0) - coalesce(below.n, 0))), 0)
+        from above full join below on above.part is not distinct from below.part
+        """
+    ).fetchone()
+    return {"rows_unaccounted": int(row[0]) if row else 1}
+
+
+def _people(
+    con: duckdb.DuckDBPyConnection, record: RecordSubject, raw: TableName
+) -> dict[str, int]:
+    if record.person is None or record.raw_person is None:
+        return {}
+    above = _one(con, raw, f"count(distinct {identifier(record.raw_person)})")
+    below = _one(con, record.table, f"count(distinct {identifier(record.person)})")
+    return {"people_unaccounted": abs(above - below)}
+
+
+def _aggregate(con: duckdb.DuckDBPyConnection, candidate: CandidateSubject) -> Finding:
+    publication = candidate.publication
+    cells = _one(con, candidate.aggregate)
+    if candidate.source is None or candidate.rows_figure is None:
+        return Finding(violations={"aggregate_empty": int(cells == 0)}, seen={"cells": cells})
+    totals = {
+        name: dimension.total
+        for name, dimension in publication.dimensions.items()
+        if dimension.total is not None
+    }
+    margin = " and ".join(f"{identifier(name)}::varchar = ?" for name in totals) or "true"
+    row = con.execute(
+        f"select coalesce(sum({identifier(candidate.rows_figure)}), 0) "
+        f"from {candidate.aggregate.sql} where {margin}",
+        list(totals.values()),
+    ).fetchone()
+    counted = int(row[0]) if row else -1
+    return Finding(
+        violations={
+            "aggregate_empty": int(cells == 0),
+            "source_rows_unaccounted": abs(counted - _one(con, candidate.source)),
+        },
+        seen={"cells": cells},
+    )
+
+
+def _one(con: duckdb.DuckDBPyConnection, table: TableName, what: str = "count(*)") -> int:
+    row = con.execute(f"select {what} from {table.sql}").fetchone()
+    return int(row[0]) if row else 0
