@@ -95,6 +95,13 @@ class ScoreTable(Declared):
     aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @property
+    def bands(self) -> tuple[ScoreRow, ...]:
+        """The rows that are bands of the measure; a band without bounds holds every value."""
+        if self.measure == "categories":
+            return ()
+        return tuple(row for row in self.rows if not row.categories)
+
+    @property
     def finest(self) -> ScoreRow:
         """The highest-scoring row: what anything finer than listed takes (R-512)."""
         return max(self.rows, key=lambda row: row.points)
@@ -105,8 +112,8 @@ class ScoreTable(Declared):
         Raises:
             DeclarationFault: the table is not one of bands.
         """
-        for row in self.rows:
-            if (row.at_least, row.at_most) != (None, None) and row.holds(value):
+        for row in self.bands:
+            if row.holds(value):
                 return row
         raise DeclarationFault(
             Fault.BAD_POLICY_TABLE, self.title, "no row holds that value", "make its bands cover it"
@@ -149,12 +156,16 @@ class Population(Declared):
 
 
 class PopulationFile(Declared):
-    """A population table kept beside the policy, pinned by its digest."""
+    """A CSV of the project that holds the populations, pinned by its digest.
+
+    ``where`` picks rows by equality; the path is relative to the project.
+    """
 
     path: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     label_column: str
     population_column: str
+    where: dict[str, str] = Field(default_factory=dict)
 
 
 class ReferencePopulation(Declared):
@@ -276,6 +287,11 @@ class DdgPolicy(Declared):
         """Whether a count of distinct people is small: 1 to 10; zero is not (R-201)."""
         return 1 <= people < self.min_people
 
+    def in_effect(self, on: date) -> bool:
+        """Whether the policy is in force on a day; without a filing it is from its approval on."""
+        begins = self.filing.effective_date if self.filing else self.approved_on
+        return self.status == "in_force" and begins <= on
+
     def replace(self, **settings: Any) -> DdgPolicy:
         """A copy with other values of settings, for tests and what-if questions."""
         changed = {
@@ -303,7 +319,7 @@ def check_bands(where: str, table: ScoreTable) -> None:
             Fault.BAD_POLICY_TABLE, where, "two rows have one id", "give each row its own"
         )
     bands = sorted(
-        (row for row in table.rows if (row.at_least, row.at_most) != (None, None)),
+        table.bands,
         key=lambda row: -1 if row.at_least is None else row.at_least,
     )
     if not bands:
