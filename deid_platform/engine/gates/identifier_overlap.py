@@ -26,6 +26,7 @@ _SHORTEST = 4
 """Shorter values (initials, flags, two-letter states) meet others by chance."""
 _SHORTEST_NUMBER = 6
 """Shorter whole numbers are met by years, ages and counts."""
+_LAST_WORD = r"'^(.*[^ ,]),? +([^ ]+)$', '\2 \1'"
 _LONGEST_RUN = 5
 """Words in a row that are compared inside a longer text: a full name, phone or address."""
 
@@ -40,8 +41,8 @@ def identifier_overlap(con: duckdb.DuckDBPyConnection, subject: Subject) -> Find
 
     Compared are whole cells, and runs of up to five words inside longer texts: a run counts if it
     holds a digit or more than one word, since a single word in prose is a surname too often.
-    Letter case, accents excepted, and punctuation do not matter; a number written with separators
-    equals the same number without. Parts of a name are compared alone and in pairs.
+    Letter case and punctuation do not matter; a number or code written with separators equals the
+    same one without. Parts of a name are compared alone and in pairs.
 
     Not compared: a value that the contract or publication lists for that very column (a county
     named Orange, a race White), because the declaration put it there and not a person; a column
@@ -85,13 +86,14 @@ def identifier_overlap(con: duckdb.DuckDBPyConnection, subject: Subject) -> Find
     )
 
 
-def _spaced(text: str) -> str:
-    """SQL for the one written form in which values are compared."""
-    words = f"trim(regexp_replace(lower({text}), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
-    return (
-        f"case when regexp_full_match({text}, '[^\\p{{L}}]*') "
-        f"then replace({words}, ' ', '') else {words} end"
-    )
+def _words(text: str) -> str:
+    """SQL for the words of a text in lower case, one space apart."""
+    return f"trim(regexp_replace(lower({text}), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
+
+
+def _form(words: str) -> str:
+    """SQL for what is compared: words, joined where one has a digit, as in a number or code."""
+    return f"if(regexp_matches({words}, '[0-9]'), replace({words}, ' ', ''), {words})"
 
 
 def _collect(con: duckdb.DuckDBPyConnection, subject: Subject) -> tuple[str, ...]:
@@ -118,45 +120,37 @@ def _collect(con: duckdb.DuckDBPyConnection, subject: Subject) -> tuple[str, ...
                 where {identifier(column)} is not null
                 group by all
             ),
-            spaced as (
-                select text, copies, {_spaced("text")} as form
+            worded as (
+                select text, copies, {_words("text")} as words
                 from texts
                 where not list_contains($declared::varchar[], lower(text))
+            ),
+            formed as (
+                select text, copies, {_form("words")} as form from worded
             ),
             -- A run of words inside a longer text, with how many words it has.
             runs as (
                 select text, copies, unnest(flatten(list_transform(
-                    range(1, least(len(words), {_LONGEST_RUN}) + 1),
+                    range(1, least(len(split), {_LONGEST_RUN}) + 1),
                     lambda n: list_transform(
-                        range(1, len(words) - n + 2),
-                        lambda i: {{'form': array_to_string(words[i:i + n - 1], ' '), 'n': n}}
+                        range(1, len(split) - n + 2),
+                        lambda i: {{'words': array_to_string(split[i:i + n - 1], ' '), 'n': n}}
                     )
                 ))) as run
-                from (
-                    select text, copies, string_split(
-                        trim(regexp_replace(lower(text), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g')), ' '
-                    ) as words
-                    from spaced
-                    where $is_text and contains(form, ' ')
-                )
+                from (select text, copies, string_split(words, ' ') as split from worded)
+                where $is_text and len(split) > 1
             )
             select $column, text, copies, form, true
-            from spaced
+            from formed
             where length(form) >= {_SHORTEST}
               and not regexp_matches(form, '{SNOMED_CONCEPT}')
               and not regexp_full_match(form, '(18|19|20)[0-9]{{2}}')
               and ($is_text or length(form) >= {_SHORTEST_NUMBER})
             union all
-            select distinct $column, text, copies, form, false
-            from (
-                select text, copies,
-                    case when regexp_full_match(run.form, '[0-9 ]*')
-                        then replace(run.form, ' ', '') else run.form end as form
-                from runs
-                where run.n > 1
-                    or regexp_matches(run.form, '[0-9]') and length(run.form) >= {_SHORTEST_NUMBER}
-            )
-            where length(form) >= {_SHORTEST_NUMBER}
+            select distinct $column, text, copies, {_form("run.words")} as form, false
+            from runs
+            where (run.n > 1 or regexp_matches(run.words, '[0-9]'))
+              and length(form) >= {_SHORTEST_NUMBER}
             """,
             {"column": column, "declared": declared, "is_text": column in texts},
         )
@@ -170,7 +164,11 @@ def _match(con: duckdb.DuckDBPyConnection, sources: Sequence[SourceColumn]) -> t
     compared = 0
     for source in sources:
         if source.table in present:
-            _note(con, source.table, identifier(source.column) + "::varchar")
+            column = identifier(source.column) + "::varchar"
+            _note(con, source.table, column)
+            if source.names:
+                # A whole name in one column: "First Last" is also looked for as "Last, First".
+                _note(con, source.table, f"regexp_replace(trim({column}), {_LAST_WORD})")
             compared += 1
     for first, second in permutations((s for s in sources if s.names and s.table in present), 2):
         if first.table == second.table:
@@ -185,8 +183,8 @@ def _note(con: duckdb.DuckDBPyConnection, table: TableName, value: str) -> None:
         insert into temp.gate_hits
         select distinct form from temp.gate_forms
         where form in (
-            select {_spaced("value")} from (
-                select distinct {value} as value from {table.sql} where {value} is not null
+            select {_form("words")} from (
+                select distinct {_words(value)} as words from {table.sql}
             )
         )
         """
