@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from deid_platform.core.errors import AuthorisationError
 from deid_platform.core.workflow import Role, State, check_separation
+from deid_platform.engine.gates import Stage, gates_for
 from deid_platform.governance.chain import Records
 from deid_platform.governance.events import GateEvaluated, RequestReleased
 from deid_platform.governance.requests import (
@@ -58,6 +59,11 @@ class Authority:
         return self.request.released
 
 
+def candidate_gates() -> tuple[str, ...]:
+    """Names of every gate that stands before a candidate: those of the folder, no list to edit."""
+    return tuple(gate.name for gate in gates_for(Stage.CANDIDATE))
+
+
 def candidate_asset(publication: str) -> str:
     """How gates name the candidate of a publication."""
     return f"candidate/{publication}"
@@ -90,7 +96,7 @@ def gate_standing(
             missing.append(f"gate {name} was not evaluated on this content")
         elif not result.passed:
             missing.append(f"gate {name} did not pass ({result.rule})")
-        elif result.policy_digest not in (None, binding.policy_digest):
+        elif result.policy_digest != binding.policy_digest:
             missing.append(f"gate {name} was evaluated under another policy")
     return GateStanding(
         results=tuple(latest[name] for name in required if name in latest), missing=tuple(missing)

@@ -7,7 +7,7 @@ recorded. A refusal is recorded too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from deid_platform.core.errors import AuthorisationError
@@ -19,7 +19,12 @@ from deid_platform.core.workflow import (
     check_separation,
     check_state,
 )
-from deid_platform.governance.authority import current_binding, gate_standing, missing_error
+from deid_platform.governance.authority import (
+    candidate_gates,
+    current_binding,
+    gate_standing,
+    missing_error,
+)
 from deid_platform.governance.chain import Records
 from deid_platform.governance.events import (
     ActionRefused,
@@ -105,7 +110,6 @@ def approve(
     request: str,
     fingerprint: str,
     role: Role,
-    required_gates: Iterable[str],
     actor: Actor,
 ) -> Request:
     """Approve a request, bound to what it asks for and to the gate results as they stand.
@@ -115,7 +119,6 @@ def approve(
             candidate changed, or a gate did not pass.
     """
     known = request_of(ledger, request)
-    required = tuple(required_gates)
 
     def command(records: Records) -> list[Event]:
         now = request_of(records, request)
@@ -123,7 +126,7 @@ def approve(
         check_role(request, Action.APPROVE, actor.identity, role)
         check_state(request, now.state, Action.APPROVE)
         _check_unchanged(now, current_binding(records, now.publication, fingerprint))
-        standing = gate_standing(records, now.binding, required)
+        standing = gate_standing(records, now.binding, candidate_gates())
         if standing.missing:
             raise missing_error(request, standing.missing)
         return [

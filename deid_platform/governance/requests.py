@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deid_platform.core.errors import AuthorisationError
-from deid_platform.core.workflow import APPROVERS, Action, Identity, Role, State, transition
+from deid_platform.core.workflow import APPROVERS, Action, Identity, Role, State, check_state
 from deid_platform.governance.chain import Entry, Records
 from deid_platform.governance.events import (
     CandidateBuilt,
+    Event,
     RequestApproved,
     RequestRecalled,
     RequestRejected,
@@ -29,15 +30,15 @@ from deid_platform.governance.events import (
     canonical_json,
 )
 
-_REQUEST_EVENTS = (
-    RequestSubmitted,
-    RequestApproved,
-    RequestRejected,
-    RequestWithdrawn,
-    RequestReleased,
-    RequestRecalled,
-    RequestSuperseded,
-)
+_ACTIONS: dict[type[Event], Action] = {
+    RequestSubmitted: Action.SUBMIT,
+    RequestApproved: Action.APPROVE,
+    RequestRejected: Action.REJECT,
+    RequestWithdrawn: Action.WITHDRAW,
+    RequestReleased: Action.RELEASE,
+    RequestRecalled: Action.RECALL,
+    RequestSuperseded: Action.SUPERSEDE,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,6 @@ class Request:
     state: State
     approvals: tuple[Approval, ...] = ()
     released: RequestReleased | None = None
-    released_at: str | None = None
     history: tuple[Entry, ...] = ()
 
     @property
@@ -147,7 +147,7 @@ class Waiting:
 def requests(records: Records, publication: str | None = None) -> dict[str, Request]:
     """Every request, by id, in order of submission."""
     found: dict[str, Request] = {}
-    for entry in records.entries(kinds=_REQUEST_EVENTS, subject=publication):
+    for entry in records.entries(kinds=tuple(_ACTIONS), subject=publication):
         event: Any = entry.event
         before = found.get(event.request)
         found[event.request] = _after(before, event, entry)
@@ -231,32 +231,24 @@ def _after(before: Request | None, event: Any, entry: Entry) -> Request:
         raise AuthorisationError(
             event.request, "its events begin without a request", "verify the ledger"
         )
-    after = replace(before, history=(*before.history, entry))
-    match event:
-        case RequestApproved():
-            approval = Approval(
-                by=Identity.parse(event.by),
-                role=Role(event.role),
-                at=entry.at,
-                binding=Binding.of(event),
-                gates_digest=event.gates_digest,
-            )
-            after = replace(after, approvals=(*before.approvals, approval))
-            if {one.role for one in after.approvals} >= set(APPROVERS):
-                after = replace(after, state=transition(Action.APPROVE).target)
-        case RequestReleased():
-            after = replace(
-                after,
-                state=transition(Action.RELEASE).target,
-                released=event,
-                released_at=entry.at,
-            )
-        case RequestRejected():
-            after = replace(after, state=transition(Action.REJECT).target)
-        case RequestWithdrawn():
-            after = replace(after, state=transition(Action.WITHDRAW).target)
-        case RequestRecalled():
-            after = replace(after, state=transition(Action.RECALL).target)
-        case RequestSuperseded():
-            after = replace(after, state=transition(Action.SUPERSEDE).target)
-    return after
+    action = _ACTIONS[type(event)]
+    state = check_state(f"ledger entry {entry.sequence}", before.state, action)
+    approvals = before.approvals
+    if isinstance(event, RequestApproved):
+        approval = Approval(
+            by=Identity.parse(event.by),
+            role=Role(event.role),
+            at=entry.at,
+            binding=Binding.of(event),
+            gates_digest=event.gates_digest,
+        )
+        approvals = (*approvals, approval)
+        if not {one.role for one in approvals} >= set(APPROVERS):
+            state = before.state
+    return replace(
+        before,
+        state=state,
+        approvals=approvals,
+        released=event if isinstance(event, RequestReleased) else before.released,
+        history=(*before.history, entry),
+    )

@@ -1,0 +1,93 @@
+"""`deid ledger`: verify the chain, pin its head, read its entries."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Annotated, Any
+
+import typer
+
+from deid_platform.cli import console, print_json
+from deid_platform.engine.deployment import Deployment
+from deid_platform.governance.chain import Entry, Head
+from deid_platform.governance.ledger import Ledger
+
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `deid ledger`."""
+    group = typer.Typer(no_args_is_help=True, help="The append-only record of what was done.")
+    group.command("verify")(verify)
+    group.command("head")(head)
+    group.command("show")(show)
+    app.add_typer(group, name="ledger")
+
+
+def verify(
+    pinned: Annotated[
+        str | None, typer.Option("--head", help="A head noted earlier, as SEQUENCE:HASH.")
+    ] = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Recompute the whole chain; the first bad link is named, and the exit code is 16.
+
+    Example: `deid ledger verify --head 42:9f2c...`
+    """
+    found = _ledger().verify(Head.parse(pinned) if pinned else None)
+    if as_json:
+        print_json({"ok": True, "entries": found.sequence, "head": str(found)})
+        return
+    console.print(f"the chain holds: {found.sequence:,} entries", highlight=False)
+
+
+def head(as_json: _AsJson = False) -> None:
+    """Print the last link. Kept elsewhere, it proves later that nothing before it was changed.
+
+    Example: `deid ledger head > head.txt`
+    """
+    found = _ledger().head()
+    if as_json:
+        print_json({"sequence": found.sequence, "hash": found.hash, "head": str(found)})
+        return
+    console.print(str(found), highlight=False, soft_wrap=True)
+
+
+def show(
+    subject: Annotated[
+        str | None, typer.Option(help="Of this table or publication only, by its recorded name.")
+    ] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many of the newest entries.")] = 20,
+    as_json: _AsJson = False,
+) -> None:
+    """Show the newest entries, oldest first.
+
+    Example: `deid ledger show --subject candidate/ed_visits_by_county --last 5 --json`
+    """
+    entries = deque(_ledger().entries(subject=subject), maxlen=last)
+    if as_json:
+        print_json([_document(entry) for entry in entries])
+        return
+    for entry in entries:
+        console.print(
+            f"{entry.sequence:>6}  {entry.at[:19]}  {entry.kind:<24}  {entry.subject}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _ledger() -> Ledger:
+    return Ledger.open(Deployment.from_environment().ledger_url)
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    return {
+        "sequence": entry.sequence,
+        "at": entry.at,
+        "kind": entry.kind,
+        "subject": entry.subject,
+        "payload": entry.payload,
+        "previous": entry.previous,
+        "hash": entry.hash,
+    }

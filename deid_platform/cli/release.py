@@ -1,0 +1,98 @@
+"""`deid release` and `deid recall`: carry out what the ledger authorises, and take it back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli.request import As, AsJson, actor, report
+from deid_platform.core.workflow import Role
+from deid_platform.engine.dbt_manifest import ensure_manifest
+from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.publications import find_publication, load_policy, load_publications
+from deid_platform.governance import decisions
+from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.publish import publish
+from deid_platform.governance.requests import request_of
+
+_RequestId = Annotated[str, typer.Argument(help="Id of the request.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `deid release` and `deid recall`."""
+    app.command("release")(release)
+    app.command("recall")(recall)
+
+
+def release(
+    request: _RequestId,
+    as_person: As,
+    target: Annotated[str, typer.Option("--to", help="Export target.")] = "csv_bundle",
+    as_json: AsJson = False,
+) -> None:
+    """Release an approved table: into the release zone, and as a bundle into the outbox.
+
+    Asks the ledger, and refuses naming everything that is missing. Safe to repeat: the same
+    request gives the same bytes and one release.
+
+    Example: `deid release req-0123456789 --to csv_bundle --as dana.lee`
+    """
+    deployment = Deployment.from_environment()
+    ledger = Ledger.open(deployment.ledger_url)
+    name = request_of(ledger, request).publication
+    publication = find_publication(name, load_publications(ensure_manifest(deployment)))
+    with progress_console.status(f"Releasing {name}"):
+        done = publish(
+            deployment,
+            ledger,
+            publication,
+            load_policy(publication.policy, deployment),
+            actor=actor(as_person),
+            target=target,
+            request=request,
+        )
+    if as_json:
+        print_json(
+            {
+                "release": done.release,
+                "request": done.request,
+                "publication": done.publication,
+                "fingerprint": done.fingerprint,
+                "rows": done.rows,
+                "folder": str(done.folder),
+                "files": list(done.files),
+                "manifest_sha256": done.manifest_digest,
+                "new": done.new,
+            }
+        )
+        return
+    console.print(
+        f"{done.release}: {done.rows:,} rows of {done.publication}"
+        f"{'' if done.new else ' (released before; nothing changed)'}",
+        highlight=False,
+    )
+    console.print(str(done.folder), highlight=False, soft_wrap=True)
+    for file in done.files:
+        console.print(f"  {file}", highlight=False, soft_wrap=True)
+
+
+def recall(
+    request: _RequestId,
+    reason: Annotated[str, typer.Option(help="Why, in one line.")],
+    as_person: As,
+    role: Annotated[Role, typer.Option(help="In which role you decide.")] = Role.DATA_STEWARD,
+    as_json: AsJson = False,
+) -> None:
+    """Declare that a release must no longer be used; it cannot be released again.
+
+    Copies that have left are for their recipients to remove; see the ledger for where they went.
+
+    Example: `deid recall req-0123456789 --reason "A county is wrong" --as ben.cho`
+    """
+    ledger = Ledger.open(Deployment.from_environment().ledger_url)
+    report(
+        decisions.recall(ledger, request=request, reason=reason, role=role, actor=actor(as_person)),
+        as_json,
+    )

@@ -1,0 +1,346 @@
+"""The only way out: authorise, copy to the release zone, export, record, deliver.
+
+Everything is prepared where nobody reads: an uncommitted table and a private folder. Then the
+release is recorded, under the ledger's lock and after asking it once more; only then is the table
+committed and the folder moved into the outbox. A run killed anywhere leaves either nothing or a
+recorded release that the next run completes with the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deid_platform.core.errors import AuthorisationError, ZoneError
+from deid_platform.core.policy import DdgPolicy
+from deid_platform.core.publication import Publication
+from deid_platform.core.workflow import Action, Role, State, check_role
+from deid_platform.core.zones import Zone
+from deid_platform.engine.database import open_zone
+from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.fingerprint import fingerprint
+from deid_platform.engine.sql import identifier, qualified
+from deid_platform.governance.authority import (
+    Authority,
+    authorise,
+    candidate_gates,
+    check_releaser,
+)
+from deid_platform.governance.chain import Records
+from deid_platform.governance.decisions import record_refusal
+from deid_platform.governance.dictionary import describe
+from deid_platform.governance.events import (
+    DeliveryMade,
+    Event,
+    RequestReleased,
+    RequestSuperseded,
+)
+from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.requests import Actor, requests
+from deid_platform.governance.targets import Release, target_named
+
+if TYPE_CHECKING:
+    import duckdb
+
+MANIFEST = "manifest.json"
+"""Lists every other file of a bundle with its digest."""
+
+_RELEASER = Role.DATA_ENGINEER
+_Ask = Callable[[Records], Authority]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A release that is out; ``new`` is false where an earlier run had already recorded it."""
+
+    release: str
+    request: str
+    publication: str
+    fingerprint: str
+    rows: int
+    folder: Path
+    files: tuple[str, ...]
+    manifest_digest: str
+    new: bool
+
+
+def publish(
+    deployment: Deployment,
+    ledger: Ledger,
+    publication: Publication,
+    policy: DdgPolicy,
+    *,
+    actor: Actor,
+    target: str = "csv_bundle",
+    request: str | None = None,
+) -> Published:
+    """Release the candidate of a publication through an export target.
+
+    Args:
+        request: the request to release; by default the one for the candidate's content.
+
+    Raises:
+        AuthorisationError: the ledger does not authorise it; the refusal is recorded.
+        LedgerError: the ledger's chain does not hold.
+        GateError: the table has a column or a label that may not leave.
+        ZoneError: a zone or the outbox cannot be written.
+    """
+    way_out = target_named(target)
+    ledger.verify()
+    deployment.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix="release-", dir=deployment.scratch) as work:
+        folder = Path(work) / "bundle"
+        folder.mkdir(mode=0o755)
+        with open_zone(deployment, Zone.RELEASE, reading=[Zone.LIMITED], files=[folder]) as con:
+            content = candidate_fingerprint(con, publication.name)
+
+            def ask(records: Records) -> Authority:
+                authority = authorise(
+                    records,
+                    publication.name,
+                    content,
+                    candidate_gates(),
+                    request=request,
+                    publication_digest=publication.digest,
+                    policy_digest=policy.digest,
+                )
+                check_role(authority.request.id, Action.RELEASE, actor.identity, _RELEASER)
+                check_releaser(authority, actor)
+                return authority
+
+            authority = _asked(ledger, ask, publication.name, actor, request)
+            con.execute("begin")
+            table = _copied(con, publication, content)
+            release = describe(con, table, publication, policy, authority)
+            way_out.write(con, table, release, folder)
+            _write_manifest(folder, release, authority)
+            digest = _file_digest(folder / MANIFEST)
+            new = _record(ledger, ask, release, target, digest, actor)
+            con.execute("commit")
+        destination = deployment.outbox / publication.name / release.id
+        _deliver(folder, destination, Path(work) / "replaced")
+        files = sorted(file.name for file in destination.iterdir())
+        _record_delivery(ledger, deployment, release, target, digest, destination, actor)
+    return Published(
+        release=release.id,
+        request=release.request,
+        publication=publication.name,
+        fingerprint=content,
+        rows=release.rows,
+        folder=destination,
+        files=tuple(files),
+        manifest_digest=digest,
+        new=new,
+    )
+
+
+def current_fingerprint(deployment: Deployment, publication: str) -> str:
+    """The fingerprint of a publication's candidate as it stands now.
+
+    Raises:
+        ZoneError: there is no candidate, or the zone cannot be opened.
+    """
+    with open_zone(deployment, None, reading=[Zone.LIMITED]) as con:
+        return candidate_fingerprint(con, publication)
+
+
+def candidate_fingerprint(con: duckdb.DuckDBPyConnection, publication: str) -> str:
+    """The fingerprint of a publication's candidate, in a session that reads LIMITED.
+
+    Raises:
+        ZoneError: there is no candidate.
+    """
+    found = con.execute(
+        "select count(*) from duckdb_tables() "
+        "where database_name = ? and schema_name = 'candidate' and table_name = ?",
+        [Zone.LIMITED.value, publication],
+    ).fetchone()
+    if not found or not found[0]:
+        raise ZoneError(
+            f"candidate/{publication}", "there is no such table", "build it with `deid run`"
+        )
+    return fingerprint(con, qualified(Zone.LIMITED.value, "candidate", publication))
+
+
+def _asked(
+    ledger: Ledger, ask: _Ask, publication: str, actor: Actor, request: str | None
+) -> Authority:
+    try:
+        authority = ask(ledger)
+    except AuthorisationError as error:
+        record_refusal(
+            ledger,
+            error,
+            publication=publication,
+            action=Action.RELEASE,
+            actor=actor,
+            request=request,
+        )
+        raise
+    return authority
+
+
+def _copied(con: duckdb.DuckDBPyConnection, publication: Publication, content: str) -> str:
+    """Copy the candidate into the open transaction and prove that the copy is the same."""
+    candidate = qualified(Zone.LIMITED.value, "candidate", publication.name)
+    table = qualified(Zone.RELEASE.value, "main", publication.name)
+    order = ", ".join(f"{identifier(one)} nulls last" for one in publication.dimension_columns)
+    con.execute(f"create or replace table {table} as select * from {candidate} order by {order}")
+    if fingerprint(con, table) != content:
+        raise ZoneError(
+            f"release/{publication.name}",
+            "the copy is not the content that was reviewed",
+            "nothing was released; run it again, and check the disk if this recurs",
+        )
+    return table
+
+
+def _write_manifest(folder: Path, release: Release, authority: Authority) -> None:
+    files = [
+        {"name": file.name, "bytes": file.stat().st_size, "sha256": _file_digest(file)}
+        for file in sorted(folder.iterdir())
+    ]
+    manifest = {
+        "format": "deid-release-manifest/1",
+        "release": release.id,
+        "request": release.request,
+        "publication": release.publication.name,
+        "publication_digest": release.publication.digest,
+        "policy": {
+            "name": release.policy.name,
+            "edition": release.policy.edition,
+            "digest": release.policy.digest,
+        },
+        "score_sheet_digest": release.score_sheet_digest,
+        "content_fingerprint": release.fingerprint,
+        "rows": release.rows,
+        "gates": [
+            {"gate": result.gate, "rule": result.rule, "passed": result.passed}
+            for result in authority.gates.results
+        ],
+        "files": files,
+    }
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_bytes(text.encode())
+
+
+def _record(
+    ledger: Ledger, ask: _Ask, release: Release, target: str, digest: str, actor: Actor
+) -> bool:
+    """Record the release unless an earlier run did; whether this one did.
+
+    The ledger is asked again under its lock: a withdrawal or a failed gate may have come in while
+    the bundle was written.
+    """
+
+    def command(records: Records) -> list[Event]:
+        authority = ask(records)
+        earlier = authority.already_released
+        if earlier is not None:
+            if (earlier.manifest_digest, earlier.target) != (digest, target):
+                raise AuthorisationError(
+                    release.id,
+                    "this run gives another bundle than the one that was released",
+                    "use the version and the target it was released with, or request it anew; "
+                    "nothing was changed",
+                )
+            return []
+        superseded = [
+            RequestSuperseded(
+                request=one.id, publication=one.publication, successor=release.request
+            )
+            for one in requests(records, release.publication.name).values()
+            if one.state is State.RELEASED
+        ]
+        released = RequestReleased(
+            request=release.request,
+            release=release.id,
+            publication=release.publication.name,
+            fingerprint=release.fingerprint,
+            target=target,
+            manifest_digest=digest,
+            rows=release.rows,
+            by=str(actor.identity),
+            os_user=actor.os_user,
+        )
+        return [*superseded, released]
+
+    return bool(ledger.decide(command))
+
+
+def _record_delivery(
+    ledger: Ledger,
+    deployment: Deployment,
+    release: Release,
+    target: str,
+    digest: str,
+    destination: Path,
+    actor: Actor,
+) -> None:
+    sizes = [file.stat().st_size for file in destination.iterdir()]
+    delivered = DeliveryMade(
+        request=release.request,
+        release=release.id,
+        publication=release.publication.name,
+        target=target,
+        destination=destination.relative_to(deployment.home).as_posix(),
+        manifest_digest=digest,
+        files=len(sizes),
+        bytes=sum(sizes),
+        by=str(actor.identity),
+        os_user=actor.os_user,
+    )
+
+    def command(records: Records) -> list[Event]:
+        for entry in records.entries(kinds=[DeliveryMade], subject=delivered.publication):
+            if entry.payload["release"] == delivered.release:
+                return []
+        return [delivered]
+
+    ledger.decide(command)
+
+
+def _deliver(folder: Path, destination: Path, aside: Path) -> None:
+    """Move a finished bundle into place whole; one that is there intact stays."""
+    try:
+        if destination.exists():
+            if _contents(destination) == _contents(folder):
+                return
+            destination.rename(aside)
+        for file in folder.iterdir():
+            _sync(file)
+        _sync(folder)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(destination)
+        _sync(destination.parent)
+    except OSError:
+        raise ZoneError(
+            str(destination),
+            "the bundle cannot be put into the outbox",
+            "check its owner, mode and free space, and run the release again to complete it",
+        ) from None
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    return {
+        file.relative_to(folder).as_posix(): _file_digest(file) if file.is_file() else "folder"
+        for file in folder.rglob("*")
+    }
+
+
+def _file_digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
