@@ -355,6 +355,19 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list((tmp_path / "ed_visits").glob(".*")) == []
 
 
+def test_a_month_without_visits_has_a_file_with_a_header(tmp_path):
+    generated = synth(tmp_path, people=1, months=12, visits=1)
+    lines = [len(file.read_text("utf-8").splitlines()) for file in generated.files]
+    assert sorted(lines) == [1] * 11 + [2]
+
+
+def test_condition_groups_are_those_that_publications_know(many):
+    seed = POPULATION.with_name("condition_groups.csv")
+    known = {row["condition_group"] for row in csv.DictReader(seed.open(encoding="utf-8"))}
+    groups = many.execute("select distinct condition_group from visits").fetchall()
+    assert {group for (group,) in groups} == known
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ZoneError, match="cannot be written"):

@@ -60,8 +60,8 @@ def triage_notes(shares: Shares, full: Flags, slots: Mapping[str, Column]) -> Co
         slots: the column that fills each slot.
     """
     template = np.where(full, 0, _CHOICES.pick(0, shares))
-    parts: list[Column] = []
-    rows: list[Numbers] = []
+    parts: list[Column] = [pa.array([], pa.string())]
+    rows: list[Numbers] = [np.array([], dtype=np.int64)]
     for number, text in enumerate(_TEMPLATES):
         (where,) = np.nonzero(template == number)
         if len(where):

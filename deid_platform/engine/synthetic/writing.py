@@ -26,6 +26,7 @@ from deid_platform.engine.synthetic.visits import Visits
 from deid_platform.engine.synthetic.vocabulary import read_population
 
 _BATCH = 1 << 15
+_MOST_WORKERS = 4  # each holds some 150 MB
 _FOLDER = "ed_visits"
 _OPTIONS = {
     FileFormat.CSV: "format csv, header",
@@ -57,7 +58,7 @@ def generate(
         file_format: how to write.
         canary_file: where to list the canaries' markers; ``canaries.json`` in ``out`` if not given.
         force: replace files of the same months, in whatever format.
-        workers: months made at once; as many as there are processors if not given.
+        workers: months made at once; one per processor, at most 4, if not given.
         progress: called with the number of visits of each month as it is done, in any order.
 
     Raises:
@@ -93,16 +94,17 @@ def generate(
                 progress(len(months[number]))
             return file
 
-        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        with ThreadPoolExecutor(workers or min(_MOST_WORKERS, os.cpu_count() or 1)) as pool:
             written = list(pool.map(write, range(len(names))))
         if canary_file:
-            (work / "canaries").write_text(_markers(visits, timeline), "utf-8")
-        for file in taken:
-            file.unlink()
-        files = tuple(file.replace(folder / file.name) for file in written)
-        if canary_file:
+            draft = canary_file.with_name(f".{canary_file.name}.writing")
             canary_file.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(work / "canaries", canary_file)
+            draft.write_text(_markers(visits, timeline), "utf-8")
+            draft.replace(canary_file)
+        files = tuple(file.replace(folder / file.name) for file in written)
+        # Replaced first: at no moment is a month there in no format.
+        for file in set(taken) - {*files, canary_file}:
+            file.unlink()
     return Generated(
         people=scenario.people,
         visits=scenario.visits,
