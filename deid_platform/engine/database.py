@@ -25,6 +25,8 @@ from deid_platform.engine.sql import identifier, literal
 
 STAGING = "staging"
 """Catalog name of an attached staging file."""
+SNAPSHOT = "snapshot"
+"""Catalog name of a snapshot while it is being written."""
 
 
 @contextlib.contextmanager
@@ -34,6 +36,7 @@ def open_zone(
     *,
     reading: Sequence[Zone] = (),
     staging: Zone | None = None,
+    snapshot: Path | None = None,
     files: Sequence[Path] = (),
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """One session over zone files; DuckDB errors leave it as ours, without their text.
@@ -43,6 +46,8 @@ def open_zone(
         writing: the zone attached read-write and made current; None for a read-only session.
         reading: zones attached read-only. A writer may read only what `core.zones.READS` lets it.
         staging: attach, read-only, the staging file whose tables go into this zone.
+        snapshot: a new file for readers, attached read-write as ``snapshot``; nothing encrypted is
+            readable in such a session.
         files: folders that DuckDB's readers and `COPY` may reach.
 
     Raises:
@@ -51,10 +56,9 @@ def open_zone(
     """
     if writing is not None and not set(reading) <= READS[writing] | {writing}:
         raise ZoneError(writing.value, "may not read from that zone", "see core/zones.py")
-    _private(deployment.scratch)
-    spill = Path(tempfile.mkdtemp(prefix="spill-", dir=deployment.scratch))
-    con = connect(spill)
-    try:
+    if snapshot is not None and any(z in ENCRYPTED for z in (*reading, writing, staging)):
+        raise ZoneError("snapshot", "a zone that holds PHI has no snapshots", "publish another")
+    with _session(deployment) as con:
         if writing is not None:
             _private(deployment.zone_file(writing).parent)
             _attach(con, deployment, writing, deployment.zone_file(writing), writing.value, "rw")
@@ -62,6 +66,8 @@ def open_zone(
             _attach(con, deployment, zone, deployment.zone_file(zone), zone.value, "ro")
         if staging is not None:
             _attach(con, deployment, staging, deployment.staging_file(staging), STAGING, "ro")
+        if snapshot is not None:
+            _attach_plain(con, snapshot, SNAPSHOT, "rw")
         if writing is not None:
             con.execute(f"use {identifier(writing.value)}")
         lock_down(con, files)
@@ -69,6 +75,42 @@ def open_zone(
             yield con
         except duckdb.Error as error:
             raise translated(writing or (reading[0] if reading else None), error) from None
+
+
+@contextlib.contextmanager
+def open_snapshot(
+    deployment: Deployment, file: Path, name: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only session over one published snapshot, current under ``name``.
+
+    DuckDB's errors leave it as they are: the caller, who serves the reader of the snapshot, knows
+    which of them may be shown.
+
+    Raises:
+        ZoneError: the file cannot be opened.
+    """
+    with _session(deployment) as con:
+        _attach_plain(con, file, name, "ro")
+        con.execute(f"use {identifier(name)}")
+        lock_down(con)
+        yield con
+
+
+@contextlib.contextmanager
+def _session(deployment: Deployment) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB with a private folder for spill files, gone when it ends."""
+    _private(deployment.scratch)
+    try:
+        spill = Path(tempfile.mkdtemp(prefix="spill-", dir=deployment.scratch))
+    except OSError:
+        raise ZoneError(
+            str(deployment.scratch),
+            "no spill folder can be made in it",
+            "check its owner, mode and free space",
+        ) from None
+    con = connect(spill)
+    try:
+        yield con
     finally:
         con.close()
         shutil.rmtree(spill, ignore_errors=True)
@@ -88,6 +130,7 @@ def configure(con: duckdb.DuckDBPyConnection, spill: Path) -> None:
     con.execute(f"set temp_directory = {literal(str(spill))}")
     con.execute("set autoinstall_known_extensions = false")
     con.execute("set autoload_known_extensions = false")
+    con.execute("set timezone = 'UTC'")  # else the machine's zone decides the date of an instant
 
 
 def attach_staging(con: duckdb.DuckDBPyConnection, deployment: Deployment, zone: Zone) -> None:
@@ -122,8 +165,26 @@ def attach_encrypted(
 
 def translated(zone: Zone | None, error: duckdb.Error) -> ZoneError:
     """Our error for one of DuckDB's, which quotes cell values and must not leave the engine."""
+    where = zone.value if zone else "query"
+    text = str(error).lower()
+    if "aes tag" in text:
+        return ZoneError(
+            where,
+            "stored data fails its integrity check: the file was damaged or altered",
+            "restore the zone from a backup; nothing was changed",
+        )
+    if isinstance(error, duckdb.IOException) and "no space left" in text:
+        return ZoneError(
+            where, "the disk is full", "free space and run again; the last good state is intact"
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ZoneError(
+            where,
+            "the statement needs more memory than DuckDB may use",
+            "free memory or disk for spilling and run again; the last good state is intact",
+        )
     return ZoneError(
-        zone.value if zone else "query",
+        where,
         f"the database refused the statement ({type(error).__name__})",
         "the zone keeps its last good state; check the declaration the statement came from",
     )
@@ -140,31 +201,52 @@ def _attach(
     read_only = mode == "ro"
     if read_only and not file.exists():
         raise ZoneError(str(file), "this zone file does not exist yet", "run the assets before it")
+    if zone not in ENCRYPTED:
+        _attach_plain(con, file, name, mode)
+        return
+    key = deployment.key(zone)
     try:
-        if zone in ENCRYPTED:
-            key = deployment.key(zone)
-            attach_encrypted(con, file, name, key, read_only=read_only)
-        else:
-            clause = " (read_only)" if read_only else ""
-            con.execute(f"attach {literal(str(file))} as {identifier(name)}{clause}")
+        attach_encrypted(con, file, name, key, read_only=read_only)
     except duckdb.Error as error:
-        raise _attach_error(zone, file, error) from None
+        raise _attach_error(name, file, error) from None
     if not read_only:
-        with contextlib.suppress(OSError):
-            file.chmod(0o600)
+        _owner_only(file)
 
 
-def _attach_error(zone: Zone, file: Path, error: duckdb.Error) -> DeidError:
-    text = str(error).lower()
-    if "encryption key" in text or "encrypted" in text:
+def _attach_plain(con: duckdb.DuckDBPyConnection, file: Path, name: str, mode: str) -> None:
+    clause = " (read_only)" if mode == "ro" else ""
+    try:
+        con.execute(f"attach {literal(str(file))} as {identifier(name)}{clause}")
+    except duckdb.Error as error:
+        raise _attach_error(name, file, error) from None
+    if mode == "rw":
+        _owner_only(file)
+
+
+def _owner_only(file: Path) -> None:
+    with contextlib.suppress(OSError):
+        file.chmod(0o600)
+
+
+def _attach_error(name: str, file: Path, error: duckdb.Error) -> DeidError:
+    text = str(error).replace(str(file), "").lower()  # a path may hold any of these words
+    if "wrong encryption key" in text or "without a key" in text:
         return ZoneKeyError(
-            zone.value,
+            name,
             "the key does not open this zone file",
             "give the key it was made with; nothing was changed",
         )
-    if "lock" in text:
+    if "is not encrypted" in text:
         return ZoneError(
-            zone.value,
+            str(file),
+            "a zone that holds PHI must be encrypted, and this file is not",
+            "move it away and restore the zone from a backup",
+        )
+    if "already attached" in text:
+        return ZoneError(name, "this process has the zone open already", "close that session first")
+    if "set lock" in text or "conflicting lock" in text:
+        return ZoneError(
+            name,
             "another process is writing this zone",
             "wait for it to end, or see `deid status` for the run that holds it",
         )

@@ -195,7 +195,7 @@ def _read_ndjson(
 ) -> Reading:
     rows_in = count_lines(delivery).records
     scan = (
-        f"read_ndjson_objects({literal(str(delivery.path))}, compression = 'none', "
+        f"read_ndjson_objects({literal(str(delivery.path))}, compression = 'uncompressed', "
         f"ignore_errors = true, hive_partitioning = false, "
         f"maximum_object_size = {MAX_RECORD_BYTES + 2})"
     )

@@ -1,0 +1,61 @@
+"""One read-only question to a published snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from deid_platform.core.errors import ZoneError
+from deid_platform.engine.database import open_snapshot
+from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.snapshots import snapshot_file
+
+_SPOKEN = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
+"""Errors about the SQL text alone. All others may quote cells, and are told without their text."""
+
+_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Columns and rows; ``is_cut`` if there are more rows than were asked for."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+    is_cut: bool
+
+
+def ask(deployment: Deployment, snapshot: str, sql: str, limit: int) -> Answer:
+    """The first ``limit`` rows of one select statement.
+
+    Raises:
+        ZoneError: no such snapshot, more or other than one select statement, or wrong SQL.
+    """
+    file = snapshot_file(deployment, snapshot)
+    where = f"query on {snapshot}"
+    with open_snapshot(deployment, file, snapshot) as con:
+        try:
+            statements = con.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type not in _READING:
+                raise ZoneError(
+                    where, "it is not one select statement", "a snapshot is read, one query a time"
+                )
+            result = con.execute(statements[0])
+            columns = [str(column[0]) for column in result.description or ()]
+            rows = result.fetchmany(limit + 1)
+        except _SPOKEN as error:
+            raise ZoneError(where, _first_paragraph(error), "correct the SQL") from None
+        except duckdb.Error as error:
+            raise ZoneError(
+                where,
+                f"the statement failed on the data ({type(error).__name__})",
+                "look for a cast or an overflow; try_cast() gives null where a cast fails",
+            ) from None
+    return Answer(columns=columns, rows=rows[:limit], is_cut=len(rows) > limit)
+
+
+def _first_paragraph(error: duckdb.Error) -> str:
+    """What is wrong and which names come near, without the echo of the statement."""
+    return " ".join(str(error).split("\n\nLINE")[0].split())
