@@ -1,0 +1,121 @@
+"""Masking a table by suppression: hide, choose codes that do not leak, and attack the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deid_platform.core.errors import MaskingError
+from deid_platform.core.masking.attack import Attack, PublishedTable, attack
+from deid_platform.core.masking.blocks import blocks
+from deid_platform.core.masking.complementary import Bounds, Pattern, Protector, protect
+from deid_platform.core.masking.model import (
+    COMPLEMENTARY,
+    SHOWN,
+    SMALL,
+    Bools,
+    Ints,
+    MaskingRules,
+    MaskingTable,
+    primary,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Masking:
+    """A masked table.
+
+    ``reasons`` say why each cell is hidden (shown 0, small 1, complementary 2): restricted.
+    ``codes`` are what may be published; in a block where codes 1 and 2 would leak, all are 1
+    (A-20). ``block`` numbers the blocks of hidden cells. ``audit`` is the attack on the result.
+    """
+
+    table: MaskingTable
+    rules: MaskingRules
+    pattern: Pattern
+    reasons: Ints
+    codes: Ints
+    block: Ints
+    audit: Attack
+
+    @property
+    def hidden(self) -> Bools:
+        """Which cells are withheld."""
+        return self.pattern.hidden
+
+    def counts(self) -> dict[str, int]:
+        """Cells by what became of them, and the people in hidden ones."""
+        small, complementary = self.reasons == SMALL, self.reasons == COMPLEMENTARY
+        return {
+            "cells": len(self.reasons),
+            "zeros": int((self.table.people == 0).sum()),
+            "small_hidden": int(small.sum()),
+            "complementary_hidden": int(complementary.sum()),
+            "people_in_small": int(self.table.people[small].sum()),
+            "people_in_complementary": int(self.table.people[complementary].sum()),
+            "blocks": int(self.block.max(initial=0)),
+            "blocks_with_collapsed_codes": len(
+                np.unique(self.block[complementary & (self.codes == SMALL)])
+            ),
+        }
+
+
+def mask(table: MaskingTable, rules: MaskingRules) -> Masking:
+    """Hide every small cell, and what else would give one away.
+
+    Raises:
+        MaskingError: the margins are not sums, or no safe pattern was found.
+    """
+    table.check()
+    pattern = protect(table, rules)
+    reasons = np.where(pattern.hidden, COMPLEMENTARY, SHOWN)
+    reasons[primary(table, rules)] = SMALL
+    block = blocks(table.layout.groups, pattern.hidden)
+    codes = _safe_codes(table, rules, reasons, block)
+    audit = attack(published(table, codes), rules, small=reasons == SMALL)
+    if not audit.holds:
+        raise MaskingError(
+            table.name, "the attacker still works out a small cell", "publish coarser groups"
+        )
+    return Masking(
+        table=table,
+        rules=rules,
+        pattern=pattern,
+        reasons=reasons,
+        codes=codes,
+        block=block,
+        audit=audit,
+    )
+
+
+def published(table: MaskingTable, codes: Ints) -> PublishedTable:
+    """The table as a reader gets it under these codes."""
+    hidden = codes != SHOWN
+    return PublishedTable(
+        layout=table.layout,
+        people=np.where(hidden, -1, table.people),
+        codes=codes,
+        figures={
+            name: np.where(hidden, -1, values.astype(np.int64))
+            for name, values in table.figures.items()
+            if bool(np.all(values == np.round(values)) and np.all(values >= table.people))
+        },
+        limit=table.limit,
+    )
+
+
+def _safe_codes(table: MaskingTable, rules: MaskingRules, reasons: Ints, block: Ints) -> Ints:
+    """Codes 1 and 2 in the blocks where a reader of them learns nothing more; 1 elsewhere."""
+    bounds = Bounds.labelled(table, reasons, rules)
+    protector = Protector(table, rules, bounds)
+    for cell in np.flatnonzero(reasons == SHOWN).tolist():
+        protector.show(cell)
+    for cell in np.flatnonzero(reasons != SHOWN).tolist():
+        protector.hide(cell)
+    collapsed: set[int] = set()
+    for cell in np.flatnonzero(reasons == SMALL).tolist():
+        if int(block[cell]) not in collapsed and protector.protect(cell, free_only=True) is None:
+            collapsed.add(int(block[cell]))
+    leaking = np.isin(block, sorted(collapsed)) & (reasons != SHOWN)
+    return np.where(leaking, SMALL, reasons)
