@@ -24,6 +24,7 @@ from deid_platform.core.errors import DeclarationError
 from deid_platform.core.safe_harbor import column_problem
 from deid_platform.core.transforms import ColumnType, Transform
 from deid_platform.core.transforms.base import TEMPORAL
+from deid_platform.core.transforms.cap_age import CapAge
 from deid_platform.core.transforms.surrogate import Surrogate
 from deid_platform.core.zones import Zone
 
@@ -55,7 +56,7 @@ class Source(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class OutputColumn:
-    """A column as a zone receives it, and the source columns it comes from."""
+    """A column as a zone receives it; the first of its source columns is the one treated."""
 
     name: str
     type: ColumnType
@@ -124,7 +125,7 @@ class Contract(BaseModel):
 
     def output_of(self, column: str, zone: Zone) -> OutputColumn | None:
         """What a zone receives of a source column; None if it is dropped there."""
-        return next((o for o in self.outputs(zone) if o.sources == (column,)), None)
+        return next((o for o in self.outputs(zone) if o.sources[0] == column), None)
 
     def person_output(self, zone: Zone) -> str | None:
         """Name of the person's surrogate in a zone; None for a table about no person."""
@@ -178,6 +179,17 @@ class Contract(BaseModel):
         )
 
     @property
+    def capped_ages(self) -> dict[str, str]:
+        """Capped ages of the DEIDENTIFIED zone that are shown beside a year: age to year column."""
+        found: dict[str, str] = {}
+        for output in self.outputs(Zone.DEIDENTIFIED):
+            if isinstance(output.transform, CapAge) and output.transform.event is not None:
+                year = self.output_of(output.transform.event, Zone.DEIDENTIFIED)
+                if year is not None:
+                    found[output.name] = year.name
+        return found
+
+    @property
     def birth_years(self) -> tuple[str, ...]:
         """Output columns of the DEIDENTIFIED zone that hold a capped year of birth."""
         outputs = self.outputs(Zone.DEIDENTIFIED)
@@ -221,7 +233,7 @@ def _outputs(columns: Mapping[str, Column], zone: Zone) -> Iterator[OutputColumn
             yield OutputColumn(
                 name=treatment.rename or name.lower(),
                 type=treatment.output_type(column.type),
-                sources=(name,),
+                sources=(name, *treatment.companions),
                 transform=treatment,
                 attribute_class=column.attribute_class,
                 identifier=column.identifier,
@@ -336,6 +348,15 @@ def _output_problems(contract: Contract, zone: Zone) -> Iterator[DeclarationErro
     names = Counter(output.name for output in outputs)
     for output in outputs:
         where = f"{contract.name}: columns.{output.sources[0]}"
+        for companion in output.transform.companions:
+            if companion not in contract.columns or (
+                contract.columns[companion].treatment(Zone.DEIDENTIFIED).name != "date_to_year"
+            ):
+                yield DeclarationError(
+                    where,
+                    f"{companion} is no date whose year the DEIDENTIFIED zone shows",
+                    "event: names the date column the age is counted to",
+                )
         if names[output.name] > 1:
             yield DeclarationError(
                 where,

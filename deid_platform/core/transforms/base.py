@@ -81,6 +81,11 @@ class Transform:
 
     rename: str | None = None
 
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """Other source columns the transform looks at."""
+        return ()
+
     def output_type(self, source: ColumnType) -> ColumnType:
         """Type of the output column."""
         return source
@@ -101,7 +106,7 @@ class Transform:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnTransform(Transform):
-    """A transform computed from the value alone: `apply` and `expr` say the same thing."""
+    """A transform computed from its row alone: `apply` and `expr` say the same thing."""
 
     @abstractmethod
     def apply(self, value: Any) -> Any:
@@ -110,6 +115,10 @@ class ColumnTransform(Transform):
     @abstractmethod
     def expr(self, column: Any) -> Any:
         """The same as an Ibis expression that every engine of ours runs unchanged."""
+
+    def over(self, table: Any, column: str) -> Any:
+        """The expression on a table's column, with the companions it looks at."""
+        return self.expr(table[column])
 
 
 T = TypeVar("T", bound=type[Transform])
