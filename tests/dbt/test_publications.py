@@ -12,6 +12,7 @@ import pytest
 
 from deid_platform.core.declaration import parse_publication
 from deid_platform.core.zones import Zone
+from deid_platform.engine.declarations import read_yaml
 from tests.dbt.zones import CHECKOUT, built, new_deployment, run_dbt, write_zone
 
 SELECTION = ("--select", "path:seeds", "path:models/publications", "path:models/intermediate")
@@ -210,6 +211,8 @@ def test_the_states_of_the_reference_add_up_to_the_census():
 
 def test_each_publication_declares_what_its_table_holds(run):
     manifest = json.loads((run.home / "dbt" / "manifest.json").read_text("utf-8"))
+    policy = read_yaml(CHECKOUT / "assets" / "policies" / "calhhs_ddg_2.yaml")
+    subjects = set(policy["high_risk"])
     found = 0
     for node in manifest["nodes"].values():
         if not node.get("original_file_path", "").startswith("models/publications/"):
@@ -225,6 +228,7 @@ def test_each_publication_declares_what_its_table_holds(run):
             labels = {row[0] for row in table(run, node["name"], (column,))}
             assert dimension.total is None or dimension.total in labels
             assert set(declared.high_risk.get(column, {})) <= labels
+            assert set(declared.high_risk.get(column, {}).values()) <= subjects
     assert found == 5
 
 
