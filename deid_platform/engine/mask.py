@@ -64,6 +64,33 @@ class MaskResult:
         }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CandidateAttack:
+    """The attack on a candidate: one per column that counts people, and their sums."""
+
+    by_people: Mapping[str, Attack]
+
+    @property
+    def watched(self) -> int:
+        """Hidden small cells that had to withstand."""
+        return sum(int(found.watched.sum()) for found in self.by_people.values())
+
+    @property
+    def recovered(self) -> int:
+        """Hidden small cells of which a single value remains."""
+        return sum(int(found.recovered.sum()) for found in self.by_people.values())
+
+    @property
+    def narrowed(self) -> int:
+        """Hidden small cells for which a value that the policy protects is ruled out."""
+        return sum(int(found.narrowed.sum()) for found in self.by_people.values())
+
+    @property
+    def holds(self) -> bool:
+        """Whether the masking withstood."""
+        return self.recovered == 0 and self.narrowed == 0
+
+
 def mask_publication(
     con: duckdb.DuckDBPyConnection,
     publication: Publication,
@@ -102,7 +129,7 @@ def mask_publication(
 
 def attack_candidate(
     con: duckdb.DuckDBPyConnection, publication: Publication, policy: DdgPolicy
-) -> dict[str, Attack]:
+) -> CandidateAttack:
     """Attack ``limited.candidate.<publication>`` from what it publishes, per people column.
 
     Knows nothing of how the table was masked. The source is read for one purpose only: to say
@@ -125,7 +152,7 @@ def attack_candidate(
         small = (true >= 1) & (true <= rules.largest_small)
         result = attack(table, rules, small=small & table.hidden)
         found[people] = _with_statistics(cells, publication, people, result)
-    return found
+    return CandidateAttack(by_people=found)
 
 
 def check_margins(con: duckdb.DuckDBPyConnection, publication: Publication) -> None:
