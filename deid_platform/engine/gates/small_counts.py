@@ -50,13 +50,12 @@ def schema(publication: Publication, policy: DdgPolicy) -> pa.DataFrameSchema:
     enough = pa.Check(
         lambda people: (people == 0) | (people >= policy.min_people), name="enough_people"
     )
+    known = pa.Check(lambda codes: codes.isin(_CODES), name="known_code")
     columns = {
         column: pa.Column("Int64", enough, nullable=True) for column in publication.people_columns
     }
     columns |= {
-        publication.annotation_column(figure): pa.Column(
-            "Int64", pa.Check.isin(_CODES, name="known_code"), nullable=False
-        )
+        publication.annotation_column(figure): pa.Column("Int64", known, nullable=False)
         for figure in publication.figures
     }
     checks = [
