@@ -178,8 +178,10 @@ class Ledger:
                 if pinned is not None and last.sequence == pinned.sequence and last != pinned:
                     raise broken(last.sequence, "it is not the entry of the pinned head")
             head = _read_head(con)
+        if head.sequence > last.sequence:
+            raise broken(last.sequence + 1, "the head lies beyond it, but it is not there")
         if head != last:
-            raise broken(last.sequence + 1, "the head names it, but it is not there")
+            raise broken(max(head.sequence, 1), "the head does not name the last entry")
         if pinned is not None and pinned.sequence > last.sequence:
             raise broken(last.sequence + 1, "the chain ends before the pinned head")
         return head

@@ -55,7 +55,8 @@ class Release:
     @property
     def stem(self) -> str:
         """How files of the release are named: subject, period, content; no clock (GV-04)."""
-        parts = [self.publication.name, self.period, self.fingerprint[:8]]
+        content = self.fingerprint.rpartition(":")[2][:8]
+        parts = [self.publication.name, self.period, content]
         return "_".join(part for part in parts if part)
 
     @property

@@ -189,7 +189,7 @@ def _ckan(release: Release, files: tuple[Path, Path, Path]) -> dict[str, Any]:
         "title": release.title,
         "notes": release.publication.description or release.title,
         "tags": [{"name": name} for name in release.publication.dimension_columns],
-        "version": release.fingerprint[:8],
+        "version": release.fingerprint.rpartition(":")[2][:8],
         # A portal opens it when the handbook's own approvals are on file (GV-07).
         "private": True,
         "extras": [{"key": key, "value": value} for key, value in extras.items()],
