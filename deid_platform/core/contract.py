@@ -25,6 +25,7 @@ from deid_platform.core.safe_harbor import column_problem
 from deid_platform.core.transforms import ColumnType, Transform
 from deid_platform.core.transforms.base import TEMPORAL
 from deid_platform.core.transforms.cap_age import CapAge
+from deid_platform.core.transforms.date_to_year import DateToYear
 from deid_platform.core.transforms.surrogate import Surrogate
 from deid_platform.core.zones import Zone
 
@@ -170,11 +171,12 @@ class Contract(BaseModel):
 
     @property
     def event_dates(self) -> tuple[str, ...]:
-        """Dates whose year the DEIDENTIFIED zone shows and a year of birth is judged against."""
+        """Source dates whose year the DEIDENTIFIED zone shows, those of birth aside."""
         return tuple(
             name
             for name, column in self.columns.items()
-            if column.identifier is IdentifierClass.DATES
+            if column.type in TEMPORAL
+            and column.identifier is IdentifierClass.DATES
             and column.treatment(Zone.DEIDENTIFIED).name == "date_to_year"
         )
 
@@ -190,10 +192,10 @@ class Contract(BaseModel):
         return found
 
     @property
-    def birth_years(self) -> tuple[str, ...]:
-        """Output columns of the DEIDENTIFIED zone that hold a capped year of birth."""
+    def capped_years(self) -> tuple[str, ...]:
+        """Years the DEIDENTIFIED zone shows, capped where they reveal an age over 89."""
         outputs = self.outputs(Zone.DEIDENTIFIED)
-        return tuple(o.name for o in outputs if o.transform.name == "birth_year")
+        return tuple(o.name for o in outputs if isinstance(o.transform, DateToYear))
 
 
 def first_of(problems: list[DeclarationError]) -> DeclarationError:

@@ -10,6 +10,7 @@ import duckdb
 
 from deid_platform.core.contract import Contract
 from deid_platform.core.errors import ZoneError
+from deid_platform.engine.crosswalk import ensure_crosswalks
 from deid_platform.engine.sql import identifier, qualified
 
 RAW = "raw"
@@ -80,6 +81,7 @@ def prepare_raw(con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]) -
             "_row bigint not null, reason varchar not null, record varchar)"
         )
         _follow_contract(con, contract)
+        ensure_crosswalks(con, contract)
 
 
 def recorded(con: duckdb.DuckDBPyConnection, contract: Contract, partition: str) -> Recorded | None:
