@@ -23,5 +23,6 @@ def attacker(con: duckdb.DuckDBPyConnection, subject: Subject) -> Finding:
     candidate = as_candidate(subject)
     attack = attack_candidate(con, candidate.publication, candidate.policy)
     return Finding(
-        violations={"cells_recovered": attack.recovered, "cells_narrowed": attack.narrowed}
+        violations={"cells_recovered": attack.recovered, "cells_narrowed": attack.narrowed},
+        seen={"cells_watched": attack.watched},
     )

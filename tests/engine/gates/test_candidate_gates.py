@@ -3,10 +3,12 @@
 import pytest
 
 from deid_platform.engine.gates.subjects import TableName
+from deid_platform.engine.mask import mask_publication
 from tests.engine.gates.tables import (
     CANARY,
     broken,
     candidate,
+    ddg,
     publication,
     put,
     put_text,
@@ -169,3 +171,32 @@ class TestReferenceVintage:
         with zones() as con:
             result = run("reference_vintage", con, candidate(publication=declared))
         assert broken(result) == {"denominators_without_source": 1}
+
+
+class TestAttacker:
+    def of(self, change=""):
+        with zones() as con:
+            put_text(con, "limited.main.visits_by_county", AGGREGATE_TYPES, AGGREGATE)
+            mask_publication(con, publication(), ddg())
+            if change:
+                con.execute(change.format(TABLE))
+            return run("attacker", con, candidate())
+
+    def test_a_candidate_masked_by_the_engine_withstands(self):
+        result = self.of()
+        assert result.passed
+        assert result.counts["cells_watched"] == 1
+
+    def test_a_single_blank_under_a_shown_total_is_recovered(self):
+        reveal = """
+            update {0} set visit_count = source.visit_count, person_count = source.person_count,
+                visit_count_annotation = 0, person_count_annotation = 0
+            from limited.main.visits_by_county as source
+            where {0}.county = source.county and source.county <> 'Alpine'
+        """
+        assert broken(self.of(reveal)) == {"cells_recovered": 1}
+
+    def test_a_candidate_with_a_cell_missing_fails(self):
+        result = self.of("delete from {} where county = 'Sierra'")
+        assert not result.passed
+        assert result.error is not None
