@@ -62,7 +62,7 @@ def compare(comparison: Comparison, workspace: Workspace, repeats: int) -> dict[
     turns: dict[str, list[Turn]] = {comparison.step.name: [], comparison.peer.name: []}
     for _ in range(repeats):
         for step in (comparison.step, comparison.peer):
-            turns[step.name].append(_in_fresh_process(step, workspace))
+            turns[step.name].append(run_once(step, workspace))
     rows = {turn.rows for taken in turns.values() for turn in taken}
     if len(rows) != 1:
         raise RuntimeError(f"{comparison.step.name}: step and peer made {sorted(rows)} rows")
@@ -78,8 +78,8 @@ def compare(comparison: Comparison, workspace: Workspace, repeats: int) -> dict[
     }
 
 
-def _in_fresh_process(step: Step, workspace: Workspace) -> Turn:
-    """A process of its own: nothing is warm, and its peak memory is the step's."""
+def run_once(step: Step, workspace: Workspace) -> Turn:
+    """Prepare and run a step in a process of its own, in which nothing is warm."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
         if step.prepare:

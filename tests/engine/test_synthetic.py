@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from deid_platform.core.errors import DeclarationError, ZoneError
 from deid_platform.engine.synthetic import FileFormat, Generated, Scenario, generate
+from deid_platform.engine.synthetic.columns import years_between
 from deid_platform.engine.synthetic.draw import Choices, Source
-from deid_platform.engine.synthetic.text import years_between
 
 POPULATION = Path(__file__).parents[2] / "dbt_project" / "seeds" / "county_population.csv"
 COLUMNS = (

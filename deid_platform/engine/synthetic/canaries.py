@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from deid_platform.engine.synthetic.columns import Column, chosen
 from deid_platform.engine.synthetic.draw import Flags, Numbers
-from deid_platform.engine.synthetic.text import Column, chosen
 
 _FIELDS: Mapping[str, Callable[[int], str]] = {
     "given": lambda n: f"Zqcanary{n:04d}x",

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
+from deid_platform.engine.synthetic.columns import Column, joined
 from deid_platform.engine.synthetic.draw import Choices, Flags, Numbers, Shares
-from deid_platform.engine.synthetic.text import Column, joined
 
 _FULL = (
     "{given} {family}, DOB {born}, {patient_mrn}, brought by {kin} {relative}. "

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from deid_platform.engine.synthetic import vocabulary
 from deid_platform.engine.synthetic.canaries import Canaries
+from deid_platform.engine.synthetic.columns import Column, blanked, chosen, digits, joined
 from deid_platform.engine.synthetic.draw import Choices, Flags, Numbers, Shares, Source
-from deid_platform.engine.synthetic.text import Column, blanked, chosen, digits, joined
 from deid_platform.engine.synthetic.vocabulary import GROUPS, HISPANIC, SEXES, UNKNOWN
 
 _MRNS = 98_000_000

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from deid_platform.engine.synthetic import vocabulary
+from deid_platform.engine.synthetic.columns import years_between
 from deid_platform.engine.synthetic.draw import Choices, Flags, Numbers, Shares, Source
 from deid_platform.engine.synthetic.people import People
 from deid_platform.engine.synthetic.scenario import Scenario
-from deid_platform.engine.synthetic.text import years_between
 
 MINUTES_A_DAY = 24 * 60
 _CHUNK = 1 << 18

@@ -10,10 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deid_platform.engine.synthetic import vocabulary
-from deid_platform.engine.synthetic.draw import Choices, Flags, Numbers, Shares, Source
-from deid_platform.engine.synthetic.notes import KIN, triage_notes
-from deid_platform.engine.synthetic.people import People
-from deid_platform.engine.synthetic.text import (
+from deid_platform.engine.synthetic.columns import (
     Column,
     blanked,
     chosen,
@@ -23,6 +20,9 @@ from deid_platform.engine.synthetic.text import (
     times,
     years_between,
 )
+from deid_platform.engine.synthetic.draw import Choices, Flags, Numbers, Shares, Source
+from deid_platform.engine.synthetic.notes import KIN, triage_notes
+from deid_platform.engine.synthetic.people import People
 from deid_platform.engine.synthetic.timeline import MINUTES_A_DAY, Calendar, Timeline
 
 _VISIT_IDS = 10_000_000_000

@@ -1,4 +1,4 @@
-"""Arrow string columns from numbers and other columns."""
+"""Arrow columns from numbers and from other columns, and dates as whole numbers."""
 
 from __future__ import annotations
 
