@@ -10,7 +10,7 @@ import pytest
 from deid_platform.core.zones import Zone
 from tests.dbt.zones import built, new_deployment, run_dbt, write_zone
 
-SELECTION = ("--select", "path:models/marts")
+SELECTION = ("--select", "tag:marts")
 MARTS = [
     "ed_conditions",
     "ed_people",

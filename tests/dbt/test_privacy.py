@@ -106,9 +106,7 @@ def test_models_that_fail_on_a_value_leave_it_in_no_output(tmp_path, deployment)
 def finished(tmp_path_factory):
     """A deployment in which dbt has built every publication, and what it printed."""
     deployment = with_canary(tmp_path_factory.mktemp("finished") / "home")
-    done = run_dbt(
-        deployment, "publications", "build", "--select", "path:seeds", "path:models/publications"
-    )
+    done = run_dbt(deployment, "publications", "build", "--select", "tag:publications")
     assert done.returncode == 0, done.stdout
     return deployment, done.stdout + done.stderr
 
@@ -177,7 +175,7 @@ def test_the_wrong_key_ends_dbt_with_one_plain_error(deployment):
 
 
 def test_a_zone_that_does_not_exist_yet_ends_dbt_with_one_plain_error(deployment):
-    done = run_dbt(deployment, "marts", "build", "--select", "path:models/marts")
+    done = run_dbt(deployment, "marts", "build", "--select", "tag:marts")
     assert done.returncode != 0
     assert "this zone file does not exist yet" in done.stdout
     assert "Traceback" not in done.stdout

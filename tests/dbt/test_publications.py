@@ -15,7 +15,7 @@ from deid_platform.core.zones import Zone
 from deid_platform.engine.declarations import read_yaml
 from tests.dbt.zones import CHECKOUT, built, new_deployment, run_dbt, write_zone
 
-SELECTION = ("--select", "path:seeds", "path:models/publications", "path:models/intermediate")
+SELECTION = ("--select", "tag:publications")
 SEEDS = CHECKOUT / "dbt_project" / "seeds"
 YEARS = (2023, 2024)
 BANDS = ((17, "0-17"), (44, "18-44"), (64, "45-64"), (200, "65 and over"))
