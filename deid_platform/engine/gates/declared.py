@@ -35,6 +35,8 @@ def record_subject(
     contracts: Iterable[Contract],
     policy: SafeHarborPolicy,
     table: TableName | None = None,
+    *,
+    partitions: Sequence[str] | None = None,
 ) -> RecordSubject:
     """The limited or de-identified table of a contract.
 
@@ -43,9 +45,10 @@ def record_subject(
         zone: LIMITED or DEIDENTIFIED.
         contracts: all contracts; those of the same system are compared with.
         policy: the contract's Safe Harbor policy.
-        table: where the table is, if not in its zone.
+        table: where the table is; before promotion, in the zone's staging schema.
+        partitions: those it holds, where it was rebuilt in part; None for all.
     """
-    system = [other for other in contracts if other.system == contract.system]
+    system = _same_systems([contract], contracts)
     outputs = contract.outputs(zone)
     columns: dict[str, str | None] = {o.name: _stored(o.type) for o in outputs}
     if zone is Zone.LIMITED:
@@ -64,6 +67,7 @@ def record_subject(
         raw=raw,
         raw_person=contract.person,
         person=contract.person_output(zone),
+        partitions=None if partitions is None else tuple(partitions),
         raw_date=contract.partition if when else None,
         year=when.name if when else None,
         quasi_identifiers=_quasi_identifiers([contract]),
@@ -74,41 +78,46 @@ def record_subject(
 def mart_subject(
     name: str,
     columns: Mapping[str, str | None],
-    contracts: Sequence[Contract],
+    sources: Sequence[Contract],
     policy: SafeHarborPolicy,
     table: TableName,
     person: str | None = None,
+    *,
+    contracts: Iterable[Contract],
 ) -> RecordSubject:
     """An analysts' mart; its columns are known by the names the de-identified tables give them.
 
     Args:
         name: the mart.
         columns: its declared columns and types, from dbt's enforced contract.
-        contracts: contracts of every system the mart may be built from.
+        sources: contracts of the tables it is built from.
         policy: the Safe Harbor policy of those contracts.
         table: where the mart is; before promotion, in staging.
         person: its person surrogate, where rows concern persons.
+        contracts: all contracts; those of the same systems are compared with.
     """
+    systems = _same_systems(sources, contracts)
     return RecordSubject(
         stage=Stage.MART,
         asset=f"marts/{name}",
         table=table,
         columns={column: _canonical(kind) for column, kind in columns.items()},
-        identifiers=identifiers_of(contracts),
-        vocabulary=vocabulary_of(contracts, Zone.DEIDENTIFIED),
+        identifiers=identifiers_of(systems),
+        vocabulary=vocabulary_of(sources, Zone.DEIDENTIFIED),
         measures=frozenset(c for c in columns if c.endswith(_MEASURE_ENDINGS)),
         person=person,
-        quasi_identifiers=_quasi_identifiers(contracts),
-        shape=_shape(contracts, contracts, policy),
+        quasi_identifiers=_quasi_identifiers(sources),
+        shape=_shape(systems, sources, policy),
     )
 
 
 def candidate_subject(
     publication: Publication,
     policy: DdgPolicy,
-    contracts: Iterable[Contract],
+    sources: Sequence[Contract],
     as_of: date,
     *,
+    contracts: Iterable[Contract],
     source: TableName | None = None,
     rows_figure: str | None = None,
     reference: Iterable[TableName] = (),
@@ -119,21 +128,21 @@ def candidate_subject(
     Args:
         publication: what it declares.
         policy: its disclosure policy.
-        contracts: the contracts whose identifiers it is compared with.
+        sources: contracts of the tables it aggregates.
         as_of: the day against which reference data is dated.
+        contracts: all contracts; those of the same systems are compared with.
         source: the limited table it aggregates, where there is one.
         rows_figure: the figure that counts the rows of ``source``.
         reference: reference tables behind denominators and labels.
         oldest_reference_years: how old reference data may be; None sets no limit.
     """
-    contracts = tuple(contracts)
     limited = Zone.LIMITED.value
     columns: dict[str, str | None] = {
         name: _canonical(publication.columns[name].type) if name in publication.columns else None
         for name in publication.table_columns
     }
     columns |= {publication.annotation_column(figure): None for figure in publication.figures}
-    kept = vocabulary_of(contracts, Zone.LIMITED)
+    kept = vocabulary_of(sources, Zone.LIMITED)
     dimensions = publication.dimensions
     times = frozenset(name for name, d in dimensions.items() if d.kind is Kind.TIME)
     return CandidateSubject(
@@ -141,7 +150,7 @@ def candidate_subject(
         asset=f"candidate/{publication.name}",
         table=TableName(catalog=limited, schema="candidate", name=publication.name),
         columns=columns,
-        identifiers=identifiers_of(contracts),
+        identifiers=identifiers_of(_same_systems(sources, contracts)),
         vocabulary={
             name: kept.get(name, frozenset()) | _labels(dimension, policy)
             for name, dimension in dimensions.items()
@@ -196,6 +205,15 @@ def vocabulary_of(contracts: Iterable[Contract], zone: Zone) -> dict[str, frozen
             known = found.get(output.name)
             found[output.name] = frozenset(listed if known is None else known & listed)
     return found
+
+
+def _same_systems(
+    sources: Sequence[Contract], contracts: Iterable[Contract]
+) -> tuple[Contract, ...]:
+    """Every contract of the systems of ``sources``, themselves included."""
+    systems = {source.system for source in sources}
+    found = {contract.name: contract for contract in (*sources, *contracts)}
+    return tuple(contract for contract in found.values() if contract.system in systems)
 
 
 def _shape(

@@ -37,25 +37,28 @@ def reconciliation(con: duckdb.DuckDBPyConnection, subject: Subject) -> Finding:
     record = as_record(subject)
     if record.raw is None:
         raise GateError(record.asset, "no raw table to reconcile with", "declare its contract")
-    violations = _deliveries(con, record.raw)
+    violations = _deliveries(con, record, record.raw)
     violations |= _groups(con, record, record.raw)
     violations |= _people(con, record, record.raw)
-    return Finding(violations=violations, seen={"rows": _one(con, record.table)})
+    return Finding(violations=violations, seen={"rows": _one(con, record.table.sql)})
 
 
-def _deliveries(con: duckdb.DuckDBPyConnection, raw: TableName) -> dict[str, int]:
+def _deliveries(
+    con: duckdb.DuckDBPyConnection, record: RecordSubject, raw: TableName
+) -> dict[str, int]:
     row = con.execute(
         f"""
         select count(*) filter (where rows_in <> rows_loaded + rows_quarantined),
                coalesce(sum(rows_loaded), 0)
-        from {_DELIVERIES.sql} where table_name = ?
+        from {_rows(record, _DELIVERIES)} where table_name = $table
         """,
-        [raw.name],
+        {"table": raw.name, **_partitions(record)},
     ).fetchone()
     unbalanced, loaded = row if row else (1, 0)
+    held = _one(con, _rows(record, raw), _partitions(record))
     return {
         "deliveries_unbalanced": int(unbalanced),
-        "raw_rows_unaccounted": abs(int(loaded) - _one(con, raw)),
+        "raw_rows_unaccounted": abs(int(loaded) - held),
     }
 
 
@@ -71,11 +74,14 @@ def _groups(
         above, below = "true", "true"
     row = con.execute(
         f"""
-        with above as (select {above} as part, count(*) as n from {raw.sql} group by all),
+        with above as (
+            select {above} as part, count(*) as n from {_rows(record, raw)} group by all
+        ),
         below as (select {below} as part, count(*) as n from {record.table.sql} group by all)
         select coalesce(sum(abs(coalesce(above.n, 0) - coalesce(below.n, 0))), 0)
         from above full join below on above.part is not distinct from below.part
-        """
+        """,
+        _partitions(record),
     ).fetchone()
     return {"rows_unaccounted": int(row[0]) if row else 1}
 
@@ -85,14 +91,28 @@ def _people(
 ) -> dict[str, int]:
     if record.person is None or record.raw_person is None:
         return {}
-    above = _one(con, raw, f"count(distinct {identifier(record.raw_person)})")
-    below = _one(con, record.table, f"count(distinct {identifier(record.person)})")
+    distinct = "count(distinct {})".format
+    above = _one(
+        con, _rows(record, raw), _partitions(record), distinct(identifier(record.raw_person))
+    )
+    below = _one(con, record.table.sql, what=distinct(identifier(record.person)))
     return {"people_unaccounted": abs(above - below)}
+
+
+def _rows(record: RecordSubject, table: TableName) -> str:
+    """SQL for the rows of a raw table that the table under test was made from."""
+    if record.partitions is None:
+        return table.sql
+    return f"(from {table.sql} where list_contains($partitions::varchar[], _partition))"
+
+
+def _partitions(record: RecordSubject) -> dict[str, object]:
+    return {} if record.partitions is None else {"partitions": list(record.partitions)}
 
 
 def _aggregate(con: duckdb.DuckDBPyConnection, candidate: CandidateSubject) -> Finding:
     publication = candidate.publication
-    cells = _one(con, candidate.aggregate)
+    cells = _one(con, candidate.aggregate.sql)
     if candidate.source is None or candidate.rows_figure is None:
         return Finding(violations={"aggregate_empty": int(cells == 0)}, seen={"cells": cells})
     totals = {
@@ -110,12 +130,17 @@ def _aggregate(con: duckdb.DuckDBPyConnection, candidate: CandidateSubject) -> F
     return Finding(
         violations={
             "aggregate_empty": int(cells == 0),
-            "source_rows_unaccounted": abs(counted - _one(con, candidate.source)),
+            "source_rows_unaccounted": abs(counted - _one(con, candidate.source.sql)),
         },
         seen={"cells": cells},
     )
 
 
-def _one(con: duckdb.DuckDBPyConnection, table: TableName, what: str = "count(*)") -> int:
-    row = con.execute(f"select {what} from {table.sql}").fetchone()
+def _one(
+    con: duckdb.DuckDBPyConnection,
+    rows: str,
+    parameters: dict[str, object] | None = None,
+    what: str = "count(*)",
+) -> int:
+    row = con.execute(f"select {what} from {rows}", parameters or {}).fetchone()
     return int(row[0]) if row else 0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deid_platform.engine.gates.base import Finding, as_candidate, gate
 from deid_platform.engine.gates.subjects import Stage, Subject
-from deid_platform.engine.gates.table_columns import column_types, exists
+from deid_platform.engine.gates.table_columns import column_types, exists, text_columns
 from deid_platform.engine.sql import identifier
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def reference_vintage(con: duckdb.DuckDBPyConnection, subject: Subject) -> Findi
             violations["reference_tables_absent"] += 1
             continue
         there = column_types(con, table)
+        if not set(there) - set(text_columns(there)):
+            continue  # A list of labels holds no number whose age could matter.
         source = f"trim({identifier('source')}::varchar)" if "source" in there else "null"
         vintage = f"{identifier('vintage')}::varchar" if "vintage" in there else "null"
         row = con.execute(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _FINER_THAN_A_YEAR = ("DATE", "TIME", "INTERVAL")
 _NOT_TABULAR = ("BLOB", "BIT", "STRUCT", "MAP", "UNION", "JSON", "GEOMETRY")
 _ZIP3 = "^[0-9]{3}$"
+_LAST = 2200
+"""No event is later: 9999-12-31 and the like stand for "open"."""
 
 
 @gate(
@@ -92,8 +94,9 @@ def _latest_year(con: duckdb.DuckDBPyConnection, sources: Iterable[SourceColumn]
     years = []
     for source in sources:
         if exists(con, source.table):
+            year = f"year({identifier(source.column)})"
             row = con.execute(
-                f"select max(year({identifier(source.column)})) from {source.table.sql}"
+                f"select max({year}) filter (where {year} <= ?) from {source.table.sql}", [_LAST]
             ).fetchone()
             years.append(row[0] if row else None)
     return max((int(year) for year in years if year is not None), default=None)

@@ -113,6 +113,7 @@ class RecordSubject(Subject):
         raw: the raw table it was made from; None for a mart.
         raw_person: the person column of ``raw``.
         person: the person surrogate of the table.
+        partitions: those of ``raw`` that the table holds; None for all.
         raw_date: the date that partitions ``raw``, where it does.
         year: the column that holds the year of ``raw_date``.
         quasi_identifiers: columns that together could point to somebody.
@@ -123,6 +124,7 @@ class RecordSubject(Subject):
     raw: TableName | None = None
     raw_person: str | None = None
     person: str | None = None
+    partitions: tuple[str, ...] | None = None
     raw_date: str | None = None
     year: str | None = None
     quasi_identifiers: tuple[str, ...] = ()

@@ -141,8 +141,9 @@ class TestReferenceVintage:
 
     def of_rows(self, *rows, **facts):
         with zones() as con:
-            columns = "area varchar, vintage integer, source varchar"
-            put(con, "staging.main.county_population", columns, *rows)
+            columns = "area varchar, vintage integer, source varchar, population_count bigint"
+            populated = [(*row, 1000) for row in rows]
+            put(con, "staging.main.county_population", columns, *populated)
             return run("reference_vintage", con, candidate(reference=self.reference, **facts))
 
     def test_sourced_and_dated_reference_data_passes(self):
@@ -159,6 +160,11 @@ class TestReferenceVintage:
         rows = [("Alameda", 2010, "Department of Finance"), ("Alpine", 2024, "Census")]
         result = self.of_rows(*rows, oldest_reference_years=10)
         assert broken(result) == {"reference_rows_too_old": 1}
+
+    def test_a_list_of_labels_needs_no_vintage(self):
+        with zones() as con:
+            put(con, "staging.main.county_population", "condition_group varchar", ("Injury",))
+            assert run("reference_vintage", con, candidate(reference=self.reference)).passed
 
     def test_a_missing_reference_table_stops_the_candidate(self):
         with zones() as con:

@@ -110,14 +110,16 @@ class TestClassSizes:
 
 
 class TestReconciliation:
-    def of(self, rows, *, stage=Stage.DEIDENTIFIED, delivered=(3, 3, 0)):
+    def of(self, rows, *, stage=Stage.DEIDENTIFIED, delivered=((1, 1, 0), (2, 2, 0)), parts=None):
         with zones() as con:
             put(
                 con,
                 "raw.ingest.deliveries",
-                "table_name varchar, rows_in bigint, rows_loaded bigint, rows_quarantined bigint",
-                ("visits", *delivered),
-                ("others", 9, 1, 1),
+                "table_name varchar, _partition varchar, "
+                "rows_in bigint, rows_loaded bigint, rows_quarantined bigint",
+                ("visits", "2023-12", *delivered[0]),
+                ("visits", "2024-01", *delivered[1]),
+                ("others", "2024-01", 9, 1, 1),
             )
             put(
                 con,
@@ -137,6 +139,7 @@ class TestReconciliation:
                 "person": "person_key",
                 "raw_date": "visit_date",
                 "year": "visit_year",
+                "partitions": parts,
             }
             return run("reconciliation", con, record(stage=stage, **facts))
 
@@ -154,11 +157,11 @@ class TestReconciliation:
         assert broken(result) == {"people_unaccounted": 1}
 
     def test_a_delivery_that_lost_a_row_stops_the_table(self):
-        result = self.of([(1, 2023), (1, 2024), (2, 2024)], delivered=(5, 3, 1))
+        result = self.of([(1, 2023), (1, 2024), (2, 2024)], delivered=((1, 1, 0), (4, 2, 1)))
         assert broken(result) == {"deliveries_unbalanced": 1}
 
     def test_a_raw_table_that_lost_rows_since_it_was_loaded_stops_the_table(self):
-        result = self.of([(1, 2023), (1, 2024), (2, 2024)], delivered=(5, 4, 1))
+        result = self.of([(1, 2023), (1, 2024), (2, 2024)], delivered=((1, 1, 0), (4, 3, 1)))
         assert broken(result) == {"raw_rows_unaccounted": 1}
 
     def test_a_limited_table_is_compared_by_partition(self):
@@ -166,3 +169,13 @@ class TestReconciliation:
         assert self.of(good, stage=Stage.LIMITED).passed
         moved = [(1, "2023-12"), (1, "2023-12"), (2, "2024-01")]
         assert broken(self.of(moved, stage=Stage.LIMITED)) == {"rows_unaccounted": 2}
+
+    def test_a_table_rebuilt_in_part_is_compared_with_that_part(self):
+        assert self.of([(1, 2024), (2, 2024)], parts=("2024-01",)).passed
+        assert broken(self.of([(1, 2024)], parts=("2024-01",))) == {
+            "people_unaccounted": 1,
+            "rows_unaccounted": 1,
+        }
+        untouched = ((9, 1, 0), (2, 2, 0))
+        rows = [(1, 2024), (2, 2024)]
+        assert self.of(rows, parts=("2024-01",), delivered=untouched).passed
