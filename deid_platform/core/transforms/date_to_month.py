@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
 
+import ibis
+
 from deid_platform.core.transforms.base import TEMPORAL, ColumnTransform, ColumnType, transform
 
 
@@ -25,5 +27,5 @@ class DateToMonth(ColumnTransform):
         return None if value is None else date(value.year, value.month, 1)
 
     def expr(self, column: Any) -> Any:
-        """The first of the month."""
-        return column.truncate("M").cast("date")
+        """Not ``truncate``: DuckDB gives a timestamp for it."""
+        return ibis.date(column.year(), column.month(), 1)
