@@ -1,0 +1,168 @@
+"""Score sheets, candidates and their gates."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+
+try:
+    from deid_platform.engine.assess import assess_publication
+except ImportError:
+    assess_publication = None
+
+from assets import keys
+from assets.marts import Model
+from assets.records import gate_specs
+from assets.reporting import check_result, markdown_table, table_schema
+from assets.resources import LedgerResource, ZonesResource
+from deid_platform.core.contract import Contract
+from deid_platform.core.policy import DdgPolicy
+from deid_platform.core.publication import Publication
+from deid_platform.core.zones import Zone
+from deid_platform.engine.fingerprint import fingerprint
+from deid_platform.engine.gates import Stage, evaluate, gates_for
+from deid_platform.engine.gates.declared import candidate_subject
+from deid_platform.engine.gates.subjects import TableName
+from deid_platform.engine.mask import MaskResult, mask_publication
+from deid_platform.engine.promotion import REFERENCE
+from deid_platform.governance.events import AssessmentRecorded, CandidateBuilt, GateEvaluated
+from deid_platform.governance.publish import candidate_fingerprint
+
+
+def candidate_asset(
+    publication: Publication, policy: DdgPolicy, model: Model
+) -> dg.AssetsDefinition:
+    """Build the asset that assesses and masks ``limited/<name>`` into ``candidate/<name>``."""
+    key = keys.candidate(publication.name)
+
+    @dg.asset(
+        key=key,
+        deps=[keys.limited(publication.name)],
+        pool=keys.pool(Zone.LIMITED),
+        group_name="candidate",
+        kinds={"duckdb"},
+        description=publication.description,
+        owners=[model.owner] if model.owner else None,
+        tags={"deid/zone": Zone.LIMITED.value, "deid/policy": publication.policy},
+        code_version=f"{publication.digest[:12]}-{policy.digest[:12]}",
+        metadata=table_schema([(name, kind, text) for name, (kind, text) in model.columns.items()]),
+    )
+    def asset(zones: ZonesResource, ledger: LedgerResource) -> dg.MaterializeResult[None]:
+        with zones.open(Zone.LIMITED) as con:
+            source = fingerprint(
+                con, TableName(catalog=Zone.LIMITED.value, name=publication.name).sql
+            )
+            sheet = assess_publication(con, publication, policy)
+            masked = mask_publication(
+                con, publication, policy, masking_required=sheet.masking_required
+            )
+            content = candidate_fingerprint(con, publication.name)
+        rows = max(counts["cells"] for counts in masked.counts.values())
+        ledger.record(
+            AssessmentRecorded(
+                publication=publication.name,
+                fingerprint=source,
+                policy_digest=policy.digest,
+                score_sheet_digest=sheet.digest,
+            ),
+            CandidateBuilt(
+                publication=publication.name,
+                fingerprint=content,
+                publication_digest=publication.digest,
+                policy_digest=policy.digest,
+                rows=rows,
+                blanks=blanks(masked),
+                score_sheet_digest=sheet.digest,
+                source_fingerprint=source,
+            ),
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": dg.MetadataValue.int(rows),
+                "fingerprint": dg.MetadataValue.text(content),
+                "score sheet": dg.MetadataValue.md(sheet.markdown()),
+                "cells": _cells_table(masked),
+            }
+        )
+
+    return asset
+
+
+def candidate_checks(
+    publication: Publication, policy: DdgPolicy, model: Model, contracts: Mapping[str, Contract]
+) -> dg.AssetChecksDefinition:
+    """Build the gates of a candidate as blocking checks, each of which can be run alone.
+
+    Results go to the ledger under the fingerprint of what was looked at; a release asks there.
+    """
+    key = keys.candidate(publication.name)
+    sources = [contracts[name] for name in model.sources]
+
+    @dg.multi_asset_check(
+        name=f"gates__{publication.name}",
+        specs=gate_specs(key, Stage.CANDIDATE),
+        can_subset=True,
+        pool=keys.pool(Zone.LIMITED),
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext, zones: ZonesResource, ledger: LedgerResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        wanted = {check.name for check in context.selected_asset_check_keys}
+        with zones.open(None, reading=[Zone.LIMITED, Zone.RAW]) as con:
+            content = candidate_fingerprint(con, publication.name)
+            subject = candidate_subject(
+                publication,
+                policy,
+                sources,
+                datetime.now(UTC).date(),
+                contracts=contracts.values(),
+                source=_source(model),
+                rows_figure=_rows_figure(publication),
+                reference=[
+                    TableName(catalog=Zone.LIMITED.value, schema=REFERENCE, name=seed)
+                    for seed in model.seeds
+                ],
+            )
+            found = [
+                evaluate(gate, con, subject)
+                for gate in gates_for(Stage.CANDIDATE)
+                if gate.name in wanted
+            ]
+        ledger.record(
+            *(
+                GateEvaluated.of(one, fingerprint=content, policy_digest=policy.digest)
+                for one in found
+            )
+        )
+        yield from (check_result(key, one) for one in found)
+
+    return checks
+
+
+def blanks(masked: MaskResult) -> dict[str, int]:
+    """Hidden cells by reason, summed over the columns that count people."""
+    return {
+        reason: sum(counts[reason] for counts in masked.counts.values())
+        for reason in ("small", "complementary")
+    }
+
+
+def _source(model: Model) -> TableName | None:
+    if len(model.sources) != 1:
+        return None
+    return TableName(catalog=Zone.LIMITED.value, name=model.sources[0])
+
+
+def _rows_figure(publication: Publication) -> str | None:
+    """The figure that counts the rows of the source: a count of events, not of people."""
+    counting = [name for name, figure in publication.figures.items() if figure.people != name]
+    return counting[0] if counting else None
+
+
+def _cells_table(masked: MaskResult) -> dg.MetadataValue:
+    rows = [
+        (people, what, f"{count:,}")
+        for people, counts in masked.counts.items()
+        for what, count in counts.items()
+    ]
+    return markdown_table(("people column", "cells", "count"), rows)

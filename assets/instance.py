@@ -1,0 +1,79 @@
+"""Dagster's instance of a deployment: prepared once, and cleared of runs whose process is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import dagster as dg
+
+from deid_platform.engine.deployment import Deployment
+
+PROCESS_TAG = "deid/process"
+"""Tag of a run that lives in a command's own process: ``<host>:<pid>``."""
+
+
+def prepare_dagster_home(deployment: Deployment) -> Path:
+    """Make DAGSTER_HOME with the platform's settings and point this process at it.
+
+    Settings a deployment has changed are left alone.
+    """
+    home = deployment.dagster_home
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        shutil.copyfile(Path(__file__).with_name("dagster.yaml"), settings)
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    os.environ["DO_NOT_TRACK"] = "1"
+    return home
+
+
+def instance_of(deployment: Deployment) -> dg.DagsterInstance:
+    """The deployment's instance, its storage initialised."""
+    prepare_dagster_home(deployment)
+    instance = dg.DagsterInstance.get()
+    end_lost_runs(instance)
+    return instance
+
+
+def process_tag() -> str:
+    """This process, as a run's tag names it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def end_lost_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs of dead processes as failed and free the pool places they hold.
+
+    Run monitoring watches only runs that a daemon launched; one that was started by a command and
+    killed would hold its zone for ever.
+
+    Returns:
+        The ids of the runs that were ended.
+    """
+    unfinished = instance.get_runs(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    )
+    lost = [run for run in unfinished if _process_is_gone(run.tags.get(PROCESS_TAG))]
+    for run in lost:
+        instance.report_run_failed(run, "The process that ran this was ended from outside.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return [run.run_id for run in lost]
+
+
+def _process_is_gone(tag: str | None) -> bool:
+    host, _, pid = (tag or "").rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    with contextlib.suppress(OSError):
+        return "deid" not in Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
+    return False
