@@ -47,6 +47,10 @@ def ask(deployment: Deployment, snapshot: str, sql: str, limit: int) -> Answer:
             rows = result.fetchmany(limit + 1)
         except _SPOKEN as error:
             raise ZoneError(where, _first_paragraph(error), "correct the SQL") from None
+        except duckdb.PermissionException:
+            raise ZoneError(
+                where, "it reaches outside the snapshot", "read the snapshot's own tables"
+            ) from None
         except duckdb.Error as error:
             raise ZoneError(
                 where,

@@ -214,24 +214,26 @@ def _check_objects(
     con: duckdb.DuckDBPyConnection, contract: Contract, delivery: Delivery, scan: str
 ) -> set[str]:
     """The keys in use; every line is one flat object of declared keys, each once."""
-    wrong = con.execute(
-        f"select count(*) from {scan} where json is null or json_type(json) <> 'OBJECT'"
-    ).fetchone()
-    if wrong and wrong[0]:
-        raise delivery.refusal(
-            f"{wrong[0]} lines are not one JSON object each", "deliver one object per line"
-        )
-    found = con.execute(f"select distinct json_keys(json) from {scan}").fetchall()
-    repeated = sorted({key for (keys,) in found for key in keys if keys.count(key) > 1})
-    names = sorted({key for (keys,) in found for key in keys})
-    if not found:
-        return set()
-    check_columns(contract, delivery, [*names, *repeated])
-    kinds = con.execute(
-        f"select distinct json_type(json, $1::varchar[]) from {scan}",
-        [[f"$.{identifier(name)}" for name in names]],
+    declared = list(contract.columns)
+    shapes = con.execute(
+        "select json_type(json) as kind, json_keys(json) as keys, "
+        f"json_type(json, $1::varchar[]) as kinds, count(*) from {scan} group by all",
+        [[f"$.{identifier(name)}" for name in declared]],
     ).fetchall()
-    nested = [name for n, name in enumerate(names) if any(row[n] in _NESTED for (row,) in kinds)]
+    wrong = sum(count for kind, _, _, count in shapes if kind != "OBJECT")
+    if wrong:
+        raise delivery.refusal(
+            f"{wrong} lines are not one JSON object each", "deliver one object per line"
+        )
+    repeated = sorted({key for _, keys, *_ in shapes for key in keys if keys.count(key) > 1})
+    names = sorted({key for _, keys, *_ in shapes for key in keys})
+    if shapes:
+        check_columns(contract, delivery, [*names, *repeated])
+    nested = [
+        name
+        for n, name in enumerate(declared)
+        if any(kinds[n] in _NESTED for _, _, kinds, _ in shapes)
+    ]
     if nested:
         raise delivery.refusal(
             f"nested values in {', '.join(nested)}",
