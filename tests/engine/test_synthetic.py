@@ -1,11 +1,8 @@
-"""The generated visits look like a population, and the same seed gives the same bytes."""
+"""The generated visits look like those of a population."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -13,40 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deid_platform.core.errors import DeclarationError, ZoneError
-from deid_platform.engine.synthetic import FileFormat, Generated, Scenario, generate
+from deid_platform.core.errors import DeclarationError
+from deid_platform.engine.synthetic import Scenario, generate
 from deid_platform.engine.synthetic.columns import years_between
 from deid_platform.engine.synthetic.draw import Choices, Source
-
-POPULATION = Path(__file__).parents[2] / "dbt_project" / "seeds" / "county_population.csv"
-COLUMNS = (
-    *("visit_id", "patient_mrn", "patient_name", "ssn", "birth_date", "age_years", "sex"),
-    *("race", "ethnicity", "race_ethnicity", "language", "phone", "email", "street_address"),
-    *("city", "zip", "county", "payer", "member_id", "visit_date", "arrival_time"),
-    *("discharge_time", "diagnosis_code", "diagnosis_description", "condition_group"),
-    *("is_emergency_transport", "disposition", "triage_note"),
-)
+from tests.support.synthetic import COLUMNS, POPULATION, synth
 
 
-def synth(out: Path, *, workers: int = 2, force: bool = False, **options: object) -> Generated:
-    file_format = FileFormat(options.pop("file_format", "csv"))
-    scenario = Scenario.of(**{"people": 500, "months": 3, "canaries": 0, **options})
-    return generate(
-        scenario,
-        out,
-        population=POPULATION,
-        file_format=file_format,
-        workers=workers,
-        force=force,
-    )
-
-
-def digests(folder: Path) -> dict[str, str]:
-    return {
-        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    }
+def one(con: duckdb.DuckDBPyConnection, query: str) -> tuple:
+    return con.execute(query).fetchone()
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +30,6 @@ def many(tmp_path_factory):
     con.execute(f"create table visits as from '{out}/ed_visits/*.parquet'")
     yield con
     con.close()
-
-
-def one(con: duckdb.DuckDBPyConnection, query: str) -> tuple:
-    return con.execute(query).fetchone()
 
 
 def test_columns_are_exactly_those_promised(many):
@@ -267,132 +235,11 @@ def test_some_notes_mention_the_patient_and_no_slot_stays_open(many):
     assert open_slots == 0
 
 
-@pytest.mark.parametrize("file_format", list(FileFormat))
-def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_workers(tmp_path, file_format):
-    synth(tmp_path / "one", workers=1, canaries=3, file_format=file_format)
-    synth(tmp_path / "three", workers=3, canaries=3, file_format=file_format)
-    assert digests(tmp_path / "one") == digests(tmp_path / "three")
-    synth(tmp_path / "other", seed=1, canaries=3, file_format=file_format)
-    assert digests(tmp_path / "one") != digests(tmp_path / "other")
-
-
-def test_batches_do_not_change_the_bytes(tmp_path, monkeypatch):
-    synth(tmp_path / "whole", people=2_000)
-    monkeypatch.setattr("deid_platform.engine.synthetic.writing._BATCH", 97)
-    monkeypatch.setattr("deid_platform.engine.synthetic.timeline._CHUNK", 101)
-    synth(tmp_path / "parts", people=2_000)
-    assert digests(tmp_path / "whole") == digests(tmp_path / "parts")
-
-
-def test_all_formats_hold_the_same_rows(tmp_path):
-    for file_format in FileFormat:
-        synth(tmp_path / file_format, people=3_000, canaries=2, file_format=file_format)
-    readers = {
-        "csv": "read_csv('{}/csv/ed_visits/*.csv', all_varchar = true)",
-        "parquet": "'{}/parquet/ed_visits/*.parquet'",
-        "ndjson": "read_ndjson('{}/ndjson/ed_visits/*.ndjson')",
-    }
-    columns = ", ".join(f"{name}::varchar as {name}" for name in COLUMNS)
-    with duckdb.connect() as con:
-        for name, reader in readers.items():
-            con.execute(f"create table {name} as select {columns} from {reader.format(tmp_path)}")
-        for other in ("csv", "ndjson"):
-            assert one(con, f"select count(*) from (from parquet except all from {other})") == (0,)
-        assert one(con, "select count(*) > 3000 from parquet") == (True,)
-
-
-def test_every_marker_of_a_canary_is_in_the_raw_files(tmp_path):
-    generated = synth(tmp_path, people=300, canaries=20)
-    markers = json.loads((tmp_path / "canaries.json").read_text("utf-8"))
-    assert generated.canary_file == tmp_path / "canaries.json"
-    assert len(markers) >= 20 * 10
-    assert len(markers) == len(set(markers))
-    text = "".join(file.read_text("utf-8") for file in generated.files)
-    assert [marker for marker in markers if marker not in text] == []
-
-
-def test_canaries_leave_everyone_else_as_they_were(tmp_path):
-    synth(tmp_path / "without", people=300)
-    synth(tmp_path / "with", people=300, canaries=5)
-    markers = json.loads((tmp_path / "with" / "canaries.json").read_text("utf-8"))
-
-    def lines(folder: str) -> set[str]:
-        files = (tmp_path / folder / "ed_visits").glob("*.csv")
-        rows = (row for file in files for row in csv.DictReader(file.open(encoding="utf-8")))
-        return {
-            json.dumps(row) for row in rows if not any(marker in str(row) for marker in markers)
-        }
-
-    assert lines("with") == lines("without")
-    assert len(lines("with")) > 250
-
-
-def test_no_file_is_overwritten_unless_forced(tmp_path):
-    synth(tmp_path, months=2, canaries=1)
-    before = digests(tmp_path)
-    with pytest.raises(DeclarationError, match="--force"):
-        synth(tmp_path, months=3, seed=4)
-    assert digests(tmp_path) == before
-    synth(tmp_path, months=3, seed=4, file_format="ndjson", force=True)
-    assert [file.name for file in sorted((tmp_path / "ed_visits").iterdir())] == [
-        "ed_visits-2024-01.ndjson",
-        "ed_visits-2024-02.ndjson",
-        "ed_visits-2024-03.ndjson",
-    ]
-
-
-def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
-    synth(tmp_path, months=2)
-    before = digests(tmp_path)
-
-    def fail(*arguments: object) -> None:
-        raise OSError(28, "no space")
-
-    monkeypatch.setattr("deid_platform.engine.synthetic.writing._markers", fail)
-    with pytest.raises(ZoneError, match="cannot be written"):
-        synth(tmp_path, months=2, canaries=1, force=True, seed=9)
-    assert digests(tmp_path) == before
-    assert list((tmp_path / "ed_visits").glob(".*")) == []
-
-
-def test_a_month_without_visits_has_a_file_with_a_header(tmp_path):
-    generated = synth(tmp_path, people=1, months=12, visits=1)
-    lines = [len(file.read_text("utf-8").splitlines()) for file in generated.files]
-    assert sorted(lines) == [1] * 11 + [2]
-
-
 def test_condition_groups_are_those_that_publications_know(many):
     seed = POPULATION.with_name("condition_groups.csv")
     known = {row["condition_group"] for row in csv.DictReader(seed.open(encoding="utf-8"))}
     groups = many.execute("select distinct condition_group from visits").fetchall()
     assert {group for (group,) in groups} == known
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ZoneError, match="cannot be written"):
-        synth(tmp_path / "file")
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        ({"people": 0}, "--people"),
-        ({"months": 0}, "--months"),
-        ({"months": 121}, "--months"),
-        ({"visits": 499}, "--visits"),
-        ({"seed": -1}, "--seed"),
-        ({"canaries": 501}, "--canaries"),
-        ({"start": "2024"}, "--start"),
-        ({"start": "2024-13"}, "--start"),
-        ({"start": "1700-01"}, "--start"),
-        ({"start": "2099-12"}, "--start"),
-    ],
-)
-def test_an_argument_out_of_range_is_refused(tmp_path, options, told):
-    with pytest.raises(DeclarationError, match=told):
-        synth(tmp_path, **options)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_population_table_without_a_county_is_refused(tmp_path):

@@ -15,7 +15,7 @@ import yaml
 from deid_platform.core.errors import DeclarationError
 from deid_platform.engine.synthetic.draw import Choices, Shares, Words
 
-_FOLDER = Path(__file__).parent / "vocabulary"
+_FOLDER = Path(__file__).parent / "lists"
 
 SEXES = ("F", "M", "Unknown")
 GROUPS = (
