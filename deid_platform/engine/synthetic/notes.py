@@ -45,10 +45,7 @@ _TEMPLATES: Mapping[str, float] = {
     "School nurse sent home; {kin} {relative} reached at {phone}. {complaint}.": 1,
     "Triaged to fast track. {complaint}. Ice and elevation advised, resting comfortably.": 3,
 }
-_KIN = ("mother", "father", "daughter", "son", "wife", "husband", "sister", "brother", "caregiver")
 _CHOICES = Choices([tuple(_TEMPLATES.values())])
-
-KIN = pa.array(_KIN)
 
 
 def triage_notes(shares: Shares, full: Flags, slots: Mapping[str, Column]) -> Column:

@@ -26,6 +26,9 @@ _AGE_BANDS = (
     (85, 56), (90, 16), (95, 5), (100, 1.2), (vocabulary.OLDEST + 1, 0.3),
 )  # fmt: skip
 _RACES_OF_HISPANICS = (52.0, 2.5, 0.8, 3.2, 0.5, 12.0, 0.0, 29.0)
+# Four who come with children and four who come with adults, two women first in each.
+_KIN = ("mother", "grandmother", "father", "grandfather", "wife", "daughter", "husband", "son")
+_CHILDRENS_KIN = 4
 _MAIL = ("mail.example.com", "inbox.example.net", "post.example.org", "home.example.com")
 _PAYERS = ("Medi-Cal", "Commercial", "Medicare", "Self-pay", "Other Government", "Unknown")
 _PAYER_PREFIXES = ("MC", "CP", "MB", None, "OG", None)
@@ -100,17 +103,16 @@ class People:
             pa.array(names.language_of_origin.pick(self.origin(people), share))
         )
 
-    def name_columns(self, people: Numbers) -> dict[str, Column]:
-        """Full name, its parts, a relative's given name and an e-mail address made of them."""
+    def name_columns(self, people: Numbers, ages: Numbers) -> dict[str, Column]:
+        """Full name, its parts, an e-mail address made of them, and a relative's given name."""
         names = vocabulary.names()
         origin = self.origin(people)
         family = names.family.pick(origin, self.source.uniform("family", people))
         second = names.family.pick(origin, self.source.uniform("second family", people))
         double = self.source.chance("double name", people, 0.06)
         given = self._given("given", people, origin, self._named_as(people))
-        relative = self._given(
-            "relative", people, origin, self.source.below("relative sex", people, 2)
-        )
+        kin = self.source.below("kin", people, 4) + np.where(ages < 18, 0, _CHILDRENS_KIN)
+        relative = self._given("relative", people, origin, kin % 4 // 2)
         given_name = self.canaries.overlaid(
             "given", people, names.given.texts.take(pa.array(given))
         )
@@ -141,6 +143,7 @@ class People:
             "patient_name": joined(given_name, initials, " ", family_name),
             "given": given_name,
             "family": family_name,
+            "kin": pa.array(_KIN).take(pa.array(kin)),
             "relative": self.canaries.overlaid(
                 "relative", people, names.given.texts.take(pa.array(relative))
             ),

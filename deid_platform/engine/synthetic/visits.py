@@ -21,7 +21,7 @@ from deid_platform.engine.synthetic.columns import (
     years_between,
 )
 from deid_platform.engine.synthetic.draw import Choices, Flags, Numbers, Shares, Source
-from deid_platform.engine.synthetic.notes import KIN, triage_notes
+from deid_platform.engine.synthetic.notes import triage_notes
 from deid_platform.engine.synthetic.people import People
 from deid_platform.engine.synthetic.timeline import MINUTES_A_DAY, Calendar, Timeline
 
@@ -59,7 +59,7 @@ class Visits:
         age = years_between(birth, day)
         sex = self.people.sex(people)
         numbered = self.people.number_columns(people)
-        named = self.people.name_columns(people)
+        named = self.people.name_columns(people, age)
         address = self._address_columns(people, day)
         payer = self.people.payer_columns(people, age)
         condition = self._condition(numbers, people, sex, age)
@@ -73,7 +73,7 @@ class Visits:
                 **named,
                 **numbered,
                 **address,
-                **self._spoken(numbers, people, day),
+                **self._spoken(numbers, day),
                 "member_id": payer["member_id"],
                 "born": _written(birth),
                 "age": digits(age),
@@ -155,17 +155,15 @@ class Visits:
             "county": pa.array(places.counties).take(pa.array(county)),
         }
 
-    def _spoken(self, numbers: Numbers, people: Numbers, day: Numbers) -> dict[str, Column]:
+    def _spoken(self, numbers: Numbers, day: Numbers) -> dict[str, Column]:
         """What a triage nurse writes down beside the patient's particulars."""
         since = self.source.below("days of complaint", numbers, 9) + 1
         earlier = self.source.below("days since last seen", numbers, 380) + 6
-        kin = self.source.below("kin", people, len(KIN))
         return {
             "onset": _written(day - since),
             "earlier": _written(day - earlier),
             "days": digits(since),
             "pain": digits(self.source.below("pain", numbers, 11)),
-            "kin": KIN.take(pa.array(kin)),
         }
 
     def _condition(self, numbers: Numbers, people: Numbers, sex: Numbers, age: Numbers) -> Numbers:
