@@ -29,6 +29,7 @@ from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.gates import Stage, evaluate_all, gates_for
 from deid_platform.engine.gates.declared import record_subject
 from deid_platform.engine.gates.subjects import TableName
+from deid_platform.engine.treatment import WHOLE
 from deid_platform.governance.events import (
     Event,
     GateEvaluated,
@@ -96,8 +97,14 @@ def record_asset(
             for other in contracts.values():
                 ensure_tables(con, other, zone)
             result = deidentify(con, contract, zone, partitions, policy, system=system)
+            whole = result.partitions == (WHOLE,)
             subject = record_subject(
-                contract, zone, contracts.values(), policy, staged, partitions=result.partitions
+                contract,
+                zone,
+                contracts.values(),
+                policy,
+                staged,
+                partitions=None if whole else result.partitions,
             )
             found = evaluate_all(con, subject)
             content = fingerprint(con, staged.sql)
