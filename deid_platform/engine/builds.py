@@ -91,7 +91,10 @@ def record_pending(con: duckdb.DuckDBPyConnection, build: Build) -> None:
 
 
 def record_promoted(con: duckdb.DuckDBPyConnection, build: Build) -> None:
-    """Note what is promoted, and that nothing waits; part of the caller's transaction."""
+    """Note what is promoted, and that nothing waits; part of the caller's transaction.
+
+    After `raise_reference_year`, which goes by what was noted before.
+    """
     _write(con, _PROMOTED, build)
     con.execute(
         f"delete from {qualified(build.zone, SCHEMA, _PENDING)} where table_name = ?",

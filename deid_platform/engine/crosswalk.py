@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -30,7 +29,7 @@ KEY_COLUMNS: dict[Zone, str] = {
 SCHEMA = "crosswalk"
 _POSITIVE = np.int64(2**63 - 1)
 _DRAWS = 8
-_NEW_KEYS = "new_surrogate_keys"
+_NEW_KEYS, _NEW_VALUES = "new_surrogate_keys", "new_surrogate_values"
 
 Keys = npt.NDArray[np.int64]
 
@@ -70,45 +69,39 @@ def extend(
             f"where _partition = ? and {identifier(column)} is not null"
             for column in columns
         )
-        new = (
-            f"select source_value from ({values}) as delivered "
-            f"anti join {crosswalk} as known using (source_value)"
+        con.execute(
+            f"create or replace temp table {_NEW_VALUES} as "
+            f"select row_number() over () as position, source_value from ({values}) as delivered "
+            f"anti join {crosswalk} as known using (source_value)",
+            [partition] * len(columns),
         )
-        bound = [partition] * len(columns)
-        count = _scalar(con, f"select count(*) from ({new})", bound)
-        if count:
-            _mint(con, crosswalk, new, bound, count, random_bytes)
-        minted[domain] = count
+        minted[domain] = _mint(con, crosswalk, random_bytes)
+        con.execute(f"drop table temp.main.{_NEW_VALUES}")
     return minted
 
 
 def _mint(
-    con: duckdb.DuckDBPyConnection,
-    crosswalk: str,
-    new: str,
-    bound: list[str],
-    count: int,
-    random_bytes: Callable[[int], bytes],
-) -> None:
-    keys = pa.table(
-        {
-            "position": np.arange(1, count + 1, dtype=np.int64),
-            **{
-                column: _unused_keys(con, crosswalk, column, count, random_bytes)
-                for column in KEY_COLUMNS.values()
-            },
-        }
-    )
-    con.register(_NEW_KEYS, keys)
+    con: duckdb.DuckDBPyConnection, crosswalk: str, random_bytes: Callable[[int], bytes]
+) -> int:
+    """Give every new value its keys; how many there were."""
+    row = con.execute(f"select count(*) from temp.main.{_NEW_VALUES}").fetchone()
+    count = int(row[0]) if row else 0
+    if not count:
+        return 0
+    keys = {
+        column: _unused_keys(con, crosswalk, column, count, random_bytes)
+        for column in KEY_COLUMNS.values()
+    }
+    positions = np.arange(1, count + 1, dtype=np.int64)
+    con.register(_NEW_KEYS, pa.table({"position": positions, **keys}))
     try:
         con.execute(
-            f"insert into {crosswalk} select source_value, limited_key, deidentified_key from "
-            f"(select source_value, row_number() over () as position from ({new})) as numbered "
-            f"join {_NEW_KEYS} using (position)",
-            bound,
+            f"insert into {crosswalk} select source_value, limited_key, deidentified_key "
+            f"from temp.main.{_NEW_VALUES} join {_NEW_KEYS} using (position)"
         )
     finally:
         con.unregister(_NEW_KEYS)
+    return count
 
 
 def _unused_keys(
@@ -144,7 +137,7 @@ def _in_use(con: duckdb.DuckDBPyConnection, crosswalk: str, column: str, keys: K
     con.register(_NEW_KEYS, pa.table({"drawn": keys}))
     try:
         found = con.execute(
-            f"select drawn from {_NEW_KEYS} semi join {crosswalk} on drawn = {column}"
+            f"select {column} as drawn from {crosswalk} semi join {_NEW_KEYS} on {column} = drawn"
         ).fetchnumpy()
     finally:
         con.unregister(_NEW_KEYS)
@@ -153,8 +146,3 @@ def _in_use(con: duckdb.DuckDBPyConnection, crosswalk: str, column: str, keys: K
 
 def _table(contract: Contract, domain: str) -> str:
     return qualified(Zone.RAW, SCHEMA, contract.crosswalk(domain))
-
-
-def _scalar(con: duckdb.DuckDBPyConnection, sql: str, bound: list[Any]) -> int:
-    row = con.execute(sql, bound).fetchone()
-    return int(row[0]) if row else 0

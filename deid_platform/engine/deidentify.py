@@ -143,8 +143,8 @@ def promote(con: duckdb.DuckDBPyConnection, contract: Contract, zone: Zone) -> i
         moved = con.execute(f"insert into {table} ({columns}) select {columns} from {staged}")
         rows = moved.fetchone()
         con.execute(f"drop table {staged}")
-        builds.record_promoted(con, build)
         builds.raise_reference_year(con, build)
+        builds.record_promoted(con, build)
     return int(rows[0]) if rows else 0
 
 
