@@ -176,7 +176,7 @@ WHOLE_FILES = [
     Bad("a JSON array", f"[{json_line()}]", "not one JSON object each", "ndjson"),
     Bad("a truncated object", json_line() + json_line()[:60], "1 lines are not one", "ndjson"),
     Bad("an undeclared key", json_line(ssn='"1"'), "undeclared columns: ssn", "ndjson"),
-    Bad("a nested value", json_line(note=f'{{"t": "{CANARY}"}}'), "nested values in note", "ndjson"),
+    Bad("a nested value", json_line(note=f'{{"t": "{CANARY}"}}'), "values in note", "ndjson"),
     Bad("a key given twice", json_line()[:-2] + f', "sex": "{CANARY}"}}', "twice: sex", "ndjson"),
     Bad("an undeclared format", visits_csv(ROW), "is not csv or parquet or ndjson", "txt"),
     Bad("an unfinished transfer", visits_csv(ROW), "is not csv or parquet", "csv.part"),

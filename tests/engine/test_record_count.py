@@ -1,0 +1,56 @@
+"""The independent count of records against Python's csv module."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deid_platform.engine import record_count
+from deid_platform.engine.delivery import Delivery
+from deid_platform.engine.record_count import count_csv_records
+
+FIELD = st.text(st.sampled_from('ab", \n\r;é\u2028'), max_size=6)
+
+
+def delivery(content: bytes, folder: str) -> Delivery:
+    path = Path(folder) / "x.csv"
+    path.write_bytes(content)
+    return Delivery(path=path, name="x.csv", format="csv", size=len(content), stamp=(0, 0, 0))
+
+
+@given(
+    st.lists(st.lists(FIELD, min_size=2, max_size=3), min_size=1, max_size=8),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["utf-8", "utf-16"]),
+    st.sampled_from([2, 6, 64, 1 << 23]),
+    st.booleans(),
+)
+def test_the_count_agrees_with_the_csv_module_wherever_the_file_is_cut(
+    rows: list[list[str]], line_end: str, encoding: str, chunk: int, ends: bool
+) -> None:
+    out = io.StringIO()
+    # A field with a lone carriage return is quoted only where that is part of the line end.
+    quoting = csv.QUOTE_ALL if line_end == "\n" else csv.QUOTE_MINIMAL
+    csv.writer(out, lineterminator=line_end, quoting=quoting).writerows(rows)
+    text = out.getvalue() if ends else out.getvalue().removesuffix(line_end)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(record_count, "_CHUNK", chunk)
+        found = count_csv_records(delivery(text.encode(encoding), folder), encoding, ",")
+    assert found.records == len(rows)
+    assert found.blank_lines == ()
+
+
+@given(st.lists(st.sampled_from(["a,b", "", 'c,"d\n\ne"']), min_size=1, max_size=12))
+def test_blank_lines_are_no_records_and_their_places_are_kept(lines: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = count_csv_records(
+            delivery(("\n".join(lines) + "\n").encode(), folder), "utf-8", ","
+        )
+    assert found.records == sum(line != "" for line in lines)
+    assert found.blank_lines == tuple(n for n, line in enumerate(lines, 1) if not line)
