@@ -6,7 +6,9 @@ import contextlib
 import os
 import shutil
 import socket
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -14,6 +16,10 @@ from deid_platform.engine.deployment import Deployment
 
 PROCESS_TAG = "deid/process"
 """Tag of a run that lives in a command's own process: ``<host>:<pid>``."""
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+"""Dagster's tags for a run over a range of partitions."""
 
 
 def prepare_dagster_home(deployment: Deployment) -> Path:
@@ -77,3 +83,28 @@ def _process_is_gone(tag: str | None) -> bool:
     with contextlib.suppress(OSError):
         return "deid" not in Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
     return False
+
+
+def recent_runs(deployment: Deployment, limit: int) -> list[dict[str, Any]]:
+    """The latest runs, newest first: job, status, partitions, start and id."""
+    if not deployment.dagster_home.exists():
+        return []
+    prepare_dagster_home(deployment)
+    records = dg.DagsterInstance.get().get_run_records(limit=limit)
+    return [
+        {
+            "job": record.dagster_run.job_name,
+            "status": record.dagster_run.status.value.lower(),
+            "partitions": _partitions(record.dagster_run.tags),
+            "started": record.create_timestamp.isoformat(timespec="minutes"),
+            "run": record.dagster_run.run_id,
+        }
+        for record in records
+    ]
+
+
+def _partitions(tags: Mapping[str, str]) -> str:
+    named = (tags.get(RANGE_START), tags.get(RANGE_END)) if RANGE_START in tags else ()
+    return " to ".join(dict.fromkeys(month for month in named if month)) or tags.get(
+        "dagster/partition", ""
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from assets.instance import PROCESS_TAG, instance_of, process_tag
+from assets.instance import PROCESS_TAG, RANGE_END, RANGE_START, instance_of, process_tag
 from deid_platform.engine.deployment import Deployment
 
 Progress = Callable[[str, str], None]
@@ -23,8 +23,6 @@ _TOLD = {
     dg.DagsterEventType.STEP_FAILURE: "failed",
     dg.DagsterEventType.STEP_SKIPPED: "skipped",
 }
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +81,7 @@ def execute(
     instance = instance_of(deployment)
     tags = {PROCESS_TAG: process_tag()}
     if months is not None:
-        tags |= {_RANGE_START: months[0], _RANGE_END: months[1]}
+        tags |= {RANGE_START: months[0], RANGE_END: months[1]}
     run_id = str(uuid.uuid4())
     with _telling(instance, run_id, progress):
         result = definitions.resolve_job_def(job).execute_in_process(

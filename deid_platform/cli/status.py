@@ -1,0 +1,87 @@
+"""``deid status``: zones, tables, rows, last runs, and what waits for whom."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from deid_platform.cli import console, print_json
+from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.inventory import ZoneState, inventory
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``status``."""
+    app.command("status")(status)
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    show_tables: Annotated[
+        bool, typer.Option("--tables/--no-tables", help="List every table.")
+    ] = True,
+) -> None:
+    """Show what is in each zone, the last runs, and what waits for whom.
+
+    Counts only; no value of any table is shown. Example: `deid status --no-tables`
+    """
+    deployment = Deployment.from_environment()
+    zones = inventory(deployment)
+    runs = last_runs(deployment)
+    waits = _waiting(deployment)
+    if as_json:
+        print_json(
+            {
+                "home": str(deployment.home),
+                "zones": [{**asdict(zone), "rows": zone.rows} for zone in zones],
+                "runs": runs,
+                "waiting": waits,
+            }
+        )
+        return
+    console.print(zones_table(zones, every_table=show_tables))
+    console.print(_table("Last runs", ("job", "status", "partitions", "started", "run"), runs))
+    console.print(
+        _table("Waiting", ("request", "publication", "role", "what", "since"), waits)
+        if waits
+        else "Nothing waits for anybody."
+    )
+
+
+def zones_table(zones: tuple[ZoneState, ...], *, every_table: bool) -> Table:
+    """Rows and partitions by zone, and by table where asked."""
+    table = Table("zone", "table", "rows", "partitions", title="Zones")
+    for zone in zones:
+        summary = zone.problem or f"{len(zone.tables)} tables"
+        table.add_row(zone.zone.value, summary, f"{zone.rows:,}", "", style="bold")
+        for one in zone.tables if every_table else ():
+            if one.rows or one.schema != "quarantine":
+                name = one.name if one.schema == "main" else f"{one.schema}.{one.name}"
+                table.add_row("", name, f"{one.rows:,}", str(one.partitions or ""))
+    return table
+
+
+def last_runs(deployment: Deployment, limit: int = 5) -> list[dict[str, Any]]:
+    """The latest runs of the deployment's instance, newest first; none before the first run."""
+    from assets.instance import recent_runs
+
+    return recent_runs(deployment, limit)
+
+
+def _waiting(deployment: Deployment) -> list[dict[str, Any]]:
+    from deid_platform.governance.ledger import Ledger
+    from deid_platform.governance.requests import waiting
+
+    if deployment.ledger_url.startswith("sqlite") and not (deployment.home / "ledger.db").exists():
+        return []
+    return [asdict(one) for one in waiting(Ledger.open(deployment.ledger_url))]
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> Table:
+    table = Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*(str(row[column]) for column in columns))
+    return table
