@@ -109,7 +109,8 @@ _ALL = (
     Pattern(
         name="ipv4",
         identifier=IdentifierClass.IP_ADDRESS,
-        regex=rf"\b(?:{_OCTET}\.){{3}}{_OCTET}\b",
+        # Not inside a longer dotted number, which is an object identifier (OID).
+        regex=rf"(?:^|[^0-9a-zA-Z.])(?:{_OCTET}\.){{3}}{_OCTET}(?:$|[^0-9a-zA-Z.]|\.(?:$|[^0-9]))",
     ),
     Pattern(
         name="ipv6",

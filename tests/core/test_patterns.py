@@ -17,7 +17,7 @@ WRITTEN = {
     "phone_plain": ["4155552671", "14155552671"],
     "medical_record_number": ["MRN0001234", "mrn: 44321", "medical record number 88123"],
     "url": ["https://portal.example/a", "www.example.org"],
-    "ipv4": ["10.0.0.1", "at 192.168.100.200 today"],
+    "ipv4": ["10.0.0.1", "at 192.168.100.200 today", "from (10.0.0.1).", "10.0.0.1."],
     "ipv6": ["fe80::1", "2001:0db8:0000:0000:0000:ff00:0042:8329"],
     "date": [
         "2024-03-01",
@@ -46,7 +46,8 @@ HARMLESS = [
     "2024",
     "120/80",
     "10:20:30",
-    "2.16.840.1.113883",
+    "2.16.840.1.113883",  # OID
+    "1.2.840.10008.5.1.4.1.1.66",  # OID with four small numbers in a row
     "may have fever",
 ]
 

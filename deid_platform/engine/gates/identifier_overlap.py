@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 _SHORTEST = 4
 """Shorter values (initials, flags, two-letter states) meet others by chance."""
 _SHORTEST_NUMBER = 6
-"""Shorter whole numbers are met by years, ages and counts."""
-_LAST_WORD = r"'^(.*[^ ,]),? +([^ ]+)$', '\2 \1'"
+"""Shorter whole numbers are met by years, ages and quantities."""
 _LONGEST_RUN = 5
 """Words in a row that are compared inside a longer text: a full name, phone or address."""
+_SHORT_NUMBER = "^[0-9]{1,8}$"
+"""Numbers in which a running record number and a code of a terminology may meet by chance; those
+of SSNs, telephones and provider numbers are longer."""
+_CHANCE = 200
+"""Codes that meet fewer than one in so many of a source's record numbers met them by chance: the
+record numbers themselves would meet all of those of their rows."""
+_LAST_WORD = r"'^(.*[^ ,]),? +([^ ]+)$', '\2 \1'"
 
 
 @gate(
@@ -44,29 +50,28 @@ def identifier_overlap(con: duckdb.DuckDBPyConnection, subject: Subject) -> Find
     Letter case and punctuation do not matter; a number or code written with separators equals the
     same one without. Parts of a name are compared alone and in pairs.
 
-    Not compared: a value that the contract or publication lists for that very column (a county
-    named Orange, a race White), because the declaration put it there and not a person; a column
-    of counts, years or amounts; a whole number shaped like a SNOMED CT concept. Surrogate keys are
-    compared: random 63-bit numbers meet no identifier by chance, and a key that equals one is the
-    leak this gate is for.
+    Not compared: a value that the contract, publication or reference data lists for that very
+    column (a county named Orange, a race White), because the declaration put it there and not a
+    person; a column of counts, years or amounts; a number in the shape of a SNOMED CT concept.
+    Where nearly all values of a column are numbers, a few short ones that are also record numbers
+    are taken for codes of a terminology. Surrogate keys are compared: random 63-bit numbers meet no
+    identifier by chance, and a key that equals one is the leak this gate is for.
     """
-    columns = _collect(con, subject)
     try:
-        checked, absent = _match(con, subject.identifiers)
+        columns, of_codes = _collect(con, subject)
+        checked, absent = _match(con, subject.identifiers, of_codes)
         found = con.execute(
             """
-            select column_name, sum(copies) filter (where whole) as whole,
-                   sum(copies) filter (where not whole) as within
-            from (
-                select column_name, text, any_value(copies) as copies, bool_or(whole) as whole
-                from temp.gate_forms where form in (from temp.gate_hits) group by all
+            select column_name, sum(copies) from (
+                select distinct column_name, text, copies
+                from temp.gate_forms semi join temp.gate_hits using (column_name, form)
             )
             group by column_name
             """
         ).fetchall()
     finally:
-        con.execute("drop table if exists temp.gate_forms")
-        con.execute("drop table if exists temp.gate_hits")
+        for name in ("gate_forms", "gate_hits", "gate_matches"):
+            con.execute(f"drop table if exists temp.{name}")
     if subject.identifiers and not checked:
         raise GateError(
             subject.asset,
@@ -74,8 +79,7 @@ def identifier_overlap(con: duckdb.DuckDBPyConnection, subject: Subject) -> Find
             "ingest the source, and attach the raw zone to the session",
         )
     violations = dict.fromkeys(columns, 0)
-    for column, whole, within in found:
-        violations[str(column)] = int(whole or 0) + int(within or 0)
+    violations |= {str(column): int(copies) for column, copies in found}
     return Finding(
         violations=violations or {"columns": 0},
         seen={
@@ -96,96 +100,139 @@ def _form(words: str) -> str:
     return f"if(regexp_matches({words}, '[0-9]'), replace({words}, ' ', ''), {words})"
 
 
-def _collect(con: duckdb.DuckDBPyConnection, subject: Subject) -> tuple[str, ...]:
-    """Every distinct form in the table under test, with the column it stands in."""
+def _collect(
+    con: duckdb.DuckDBPyConnection, subject: Subject
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Note every distinct form in the table; its columns, and which of them hold numbers."""
     types = column_types(con, subject.table)
     texts = text_columns(types)
-    columns = texts + tuple(c for c in integer_columns(types) if c not in subject.measures)
+    numbers = tuple(c for c in integer_columns(types) if c not in subject.measures)
     con.execute(
         """
         create or replace temp table gate_forms (
-            column_name varchar, text varchar, copies bigint, form varchar, whole boolean
+            column_name varchar, text varchar, copies bigint, form varchar
         )
         """
     )
-    con.execute("create or replace temp table gate_hits (form varchar)")
-    for column in columns:
-        declared = declared_labels(con, subject, column)
-        con.execute(
-            f"""
-            insert into temp.gate_forms
-            with texts as (
-                select {identifier(column)}::varchar as text, count(*) as copies
-                from {subject.table.sql}
-                where {identifier(column)} is not null
-                group by all
-            ),
-            worded as (
-                select text, copies, {_words("text")} as words
-                from texts
-                where not list_contains($declared::varchar[], lower(text))
-            ),
-            formed as (
-                select text, copies, {_form("words")} as form from worded
-            ),
-            -- A run of words inside a longer text, with how many words it has.
-            runs as (
-                select text, copies, unnest(flatten(list_transform(
-                    range(1, least(len(split), {_LONGEST_RUN}) + 1),
-                    lambda n: list_transform(
-                        range(1, len(split) - n + 2),
-                        lambda i: {{'words': array_to_string(split[i:i + n - 1], ' '), 'n': n}}
-                    )
-                ))) as run
-                from (select text, copies, string_split(words, ' ') as split from worded)
-                where $is_text and len(split) > 1
-            )
-            select $column, text, copies, form, true
-            from formed
-            where length(form) >= {_SHORTEST}
-              and not regexp_matches(form, '{SNOMED_CONCEPT}')
-              and not regexp_full_match(form, '(18|19|20)[0-9]{{2}}')
-              and ($is_text or length(form) >= {_SHORTEST_NUMBER})
-            union all
-            select distinct $column, text, copies, {_form("run.words")} as form, false
-            from runs
-            where (run.n > 1 or regexp_matches(run.words, '[0-9]'))
-              and length(form) >= {_SHORTEST_NUMBER}
-            """,
-            {"column": column, "declared": declared, "is_text": column in texts},
+    con.execute("create or replace temp table gate_hits (column_name varchar, form varchar)")
+    for column in texts + numbers:
+        parameters = {
+            "column": column,
+            "declared": declared_labels(con, subject, column),
+            "is_text": column in texts,
+        }
+        con.execute(_forms_of(subject.table, column), parameters)
+    of_codes = {column for column in texts if _holds_numbers(con, subject.table, column)}
+    return texts + numbers, frozenset(of_codes.union(numbers))
+
+
+def _forms_of(table: TableName, column: str) -> str:
+    return f"""
+        insert into temp.gate_forms
+        with texts as (
+            select {identifier(column)}::varchar as text, count(*) as copies
+            from {table.sql}
+            where {identifier(column)} is not null
+            group by all
+        ),
+        worded as (
+            select text, copies, {_words("text")} as words
+            from texts
+            where not list_contains($declared::varchar[], lower(text))
+        ),
+        formed as (
+            select text, copies, {_form("words")} as form from worded
+        ),
+        -- A run of words inside a longer text, with how many words it has.
+        runs as (
+            select text, copies, unnest(flatten(list_transform(
+                range(1, least(len(split), {_LONGEST_RUN}) + 1),
+                lambda n: list_transform(
+                    range(1, len(split) - n + 2),
+                    lambda i: {{'words': array_to_string(split[i:i + n - 1], ' '), 'n': n}}
+                )
+            ))) as run
+            from (select text, copies, string_split(words, ' ') as split from worded)
+            where $is_text and len(split) > 1
         )
-    return columns
+        select $column, text, copies, form
+        from formed
+        where length(form) >= {_SHORTEST}
+          and not regexp_matches(form, '{SNOMED_CONCEPT}')
+          and not regexp_full_match(form, '(18|19|20)[0-9]{{2}}')
+          and ($is_text or length(form) >= {_SHORTEST_NUMBER})
+        union all
+        select distinct $column, text, copies, {_form("run.words")} as form
+        from runs
+        where (run.n > 1 or regexp_matches(run.words, '[0-9]'))
+          and length(form) >= {_SHORTEST_NUMBER}
+    """
 
 
-def _match(con: duckdb.DuckDBPyConnection, sources: Sequence[SourceColumn]) -> tuple[int, int]:
+def _holds_numbers(con: duckdb.DuckDBPyConnection, table: TableName, column: str) -> bool:
+    """Whether nine in ten distinct values of a column are numbers, as in a column of codes."""
+    row = con.execute(
+        f"""
+        select count(*), count(*) filter (where regexp_full_match(text, '[0-9 .-]+'))
+        from (select distinct {identifier(column)}::varchar as text from {table.sql})
+        where text is not null
+        """
+    ).fetchone()
+    return row is not None and 10 * int(row[1]) >= 9 * int(row[0])
+
+
+def _match(
+    con: duckdb.DuckDBPyConnection, sources: Iterable[SourceColumn], of_codes: frozenset[str]
+) -> tuple[int, int]:
     """Note each form that a source column holds; how many columns and absent tables there were."""
+    sources = tuple(sources)
     tables = {source.table for source in sources}
     present = {table for table in tables if exists(con, table)}
-    compared = 0
-    for source in sources:
-        if source.table in present:
-            column = identifier(source.column) + "::varchar"
-            _note(con, source.table, column)
-            if source.names:
-                # A whole name in one column: "First Last" is also looked for as "Last, First".
-                _note(con, source.table, f"regexp_replace(trim({column}), {_LAST_WORD})")
-            compared += 1
-    for first, second in permutations((s for s in sources if s.names and s.table in present), 2):
+    compared = [source for source in sources if source.table in present]
+    for source in compared:
+        column = identifier(source.column) + "::varchar"
+        _note(con, source.table, column, of_codes)
+        if source.names:
+            # A whole name in one column: "First Last" is also looked for as "Last, First".
+            turned = f"regexp_replace(trim({column}), {_LAST_WORD})"
+            _note(con, source.table, turned, of_codes)
+    for first, second in permutations((source for source in compared if source.names), 2):
         if first.table == second.table:
             both = f"{identifier(first.column)} || ' ' || {identifier(second.column)}"
-            _note(con, first.table, both)
-    return compared, len(tables - present)
+            _note(con, first.table, both, of_codes)
+    return len(compared), len(tables - present)
 
 
-def _note(con: duckdb.DuckDBPyConnection, table: TableName, value: str) -> None:
+def _note(
+    con: duckdb.DuckDBPyConnection, table: TableName, value: str, of_codes: frozenset[str]
+) -> None:
+    source = f"""
+        select {_form("words")} as form from (
+            select distinct {_words(value)} as words from {table.sql} where {value} is not null
+        )
+    """
     con.execute(
         f"""
-        insert into temp.gate_hits
-        select distinct form from temp.gate_forms
-        where form in (
-            select {_form("words")} from (
-                select distinct {_words(value)} as words from {table.sql}
-            )
-        )
+        create or replace temp table gate_matches as
+        select distinct column_name, form, regexp_matches(form, '{_SHORT_NUMBER}') as is_short
+        from temp.gate_forms where form in ({source})
         """
+    )
+    codes = con.execute(
+        "select column_name, count(*) from temp.gate_matches where is_short group by all"
+    ).fetchall()
+    by_chance = []
+    if any(column in of_codes for column, _ in codes):
+        row = con.execute(
+            f"select count(*) from ({source}) where regexp_matches(form, '{_SHORT_NUMBER}')"
+        ).fetchone()
+        known = int(row[0]) if row else 0
+        by_chance = [c for c, met in codes if c in of_codes and met * _CHANCE < known]
+    con.execute(
+        """
+        insert into temp.gate_hits
+        select column_name, form from temp.gate_matches
+        where not (is_short and list_contains(?::varchar[], column_name))
+        """,
+        [by_chance],
     )

@@ -123,6 +123,37 @@ def test_years_ages_and_counts_are_not_taken_for_record_numbers():
         assert run("identifier_overlap", con, subject).passed
 
 
+def record_numbers(con, count=1_000):
+    con.execute(
+        f"create table raw.main.patients as select 1000 + i as mrn from range({count}) t(i)"
+    )
+
+
+def test_a_few_codes_of_a_terminology_may_equal_running_record_numbers():
+    with zones() as con:
+        record_numbers(con)
+        codes = [("1191",), ("7984",), ("847630",), ("73211009",)]
+        put(con, "deidentified.main.visits", "code varchar", *codes)
+        assert run("identifier_overlap", con, record(identifiers=(raw_column("mrn"),))).passed
+
+
+def test_running_record_numbers_in_a_column_of_numbers_are_found():
+    with zones() as con:
+        record_numbers(con)
+        leaked = [(str(number),) for number in range(1_100, 1_120)]
+        put(con, "deidentified.main.visits", "code varchar", *leaked)
+        result = run("identifier_overlap", con, record(identifiers=(raw_column("mrn"),)))
+    assert broken(result) == {"code": 20}
+
+
+def test_one_running_record_number_in_a_column_of_words_is_found():
+    with zones() as con:
+        record_numbers(con)
+        put(con, "deidentified.main.visits", "payer varchar", ("Medi-Cal",), ("1191",))
+        result = run("identifier_overlap", con, record(identifiers=(raw_column("mrn"),)))
+    assert broken(result) == {"payer": 1}
+
+
 def test_lists_and_structures_are_read_as_text():
     with zones() as con:
         patients(con)
