@@ -1,0 +1,444 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deid_platform.core.errors import (
+    AuthorisationError,
+    DeclarationError,
+    GateError,
+    LedgerError,
+    ZoneError,
+)
+from deid_platform.core.workflow import Role, State
+from deid_platform.core.zones import Zone
+from deid_platform.engine.database import open_zone
+from deid_platform.engine.fingerprint import fingerprint
+from deid_platform.governance import decisions
+from deid_platform.governance import publish as publish_module
+from deid_platform.governance.events import ActionRefused, DeliveryMade, RequestReleased
+from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.publish import publish
+from deid_platform.governance.requests import Actor, request_of
+from deid_platform.governance.targets import target_names
+from tests.support.governance import ANA, BEN, DANA, NAME, ROWS, World, world
+
+CHANGED = (*ROWS[:-1], ("Alpine", 2024, 26, 20, 1200, 0))
+
+
+def outbox(one: World) -> dict[str, bytes]:
+    folder = one.deployment.outbox
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def released_rows(one: World) -> list[tuple]:
+    with open_zone(one.deployment, None, reading=[Zone.RELEASE]) as con:
+        return con.execute(f"select * from release.main.{NAME}").fetchall()
+
+
+def nothing_is_out(one: World) -> bool:
+    if outbox(one):
+        return False
+    with open_zone(one.deployment, Zone.RELEASE) as con:
+        return con.execute("select count(*) from duckdb_tables()").fetchone() == (0,)
+
+
+def count(one: World, kind: type) -> int:
+    return sum(1 for _ in one.ledger.entries(kinds=[kind]))
+
+
+def bundle(one: World) -> dict[str, bytes]:
+    """File contents by what the file is: data, dictionary, suppression, metadata, manifest."""
+    return {
+        Path(name).stem.rpartition("_")[2] if "_" in Path(name).stem else "manifest": content
+        for name, content in outbox(one).items()
+    }
+
+
+def test_a_release_puts_the_reviewed_content_into_the_zone_and_the_outbox(world):
+    approved = world.approved()
+    done = world.publish(approved.id)
+    assert done.new
+    assert done.folder == world.deployment.outbox / NAME / approved.release_id
+    with open_zone(world.deployment, None, reading=[Zone.RELEASE]) as con:
+        assert fingerprint(con, f"release.main.{NAME}") == approved.binding.fingerprint
+    assert request_of(world.ledger, approved.id).state is State.RELEASED
+    digits = approved.binding.fingerprint.rpartition(":")[2][:8]
+    stem = f"{NAME}_2023_2024_{digits}"
+    assert done.files == tuple(
+        sorted(
+            [
+                "manifest.json",
+                f"{stem}.csv",
+                f"{stem}_dictionary.csv",
+                f"{stem}_metadata.json",
+                f"{stem}_suppression.md",
+            ]
+        )
+    )
+
+
+def test_the_data_file_is_sorted_blank_where_hidden_and_zero_where_zero(world):
+    world.approved()
+    done = world.publish()
+    (data,) = [one for one in done.folder.glob("*.csv") if "dictionary" not in one.name]
+    assert data.read_bytes().decode() == (
+        "county,visit_year,visit_count,person_count,population_count,visit_count_annotation\n"
+        "Alpine,2023,,,1200,1\n"
+        "Alpine,2024,25,20,1200,0\n"
+        "California,2023,64,50,51200,0\n"
+        "Inyo,2023,0,0,18000,0\n"
+        "Mono,2023,,,13000,2\n"
+        '"O""Neil, North",2023,40,30,19000,0\n'
+    )
+
+
+def test_the_dictionary_describes_every_column(world):
+    world.approved()
+    done = world.publish()
+    (file,) = done.folder.glob("*_dictionary.csv")
+    with file.open(newline="") as text:
+        fields = list(csv.DictReader(text))
+    assert [field["field_name"] for field in fields] == [
+        *("county", "visit_year", "visit_count", "person_count", "population_count"),
+        "visit_count_annotation",
+    ]
+    assert all(field["description"] and field["technical_notes"] for field in fields)
+    assert [field["type"] for field in fields] == ["text"] + ["integer"] * 5
+
+
+def test_the_note_states_the_method_the_threshold_and_the_codes(world):
+    world.approved()
+    (file,) = world.publish().folder.glob("*_suppression.md")
+    note = file.read_text()
+    for part in ("fewer than 11", "`visit_count_annotation`", "| 2 | suppressed: complementary"):
+        assert part in note
+    assert "Edition 2.0" in note
+    assert world.policy.digest in note
+
+
+def test_the_metadata_names_files_and_digests_and_stays_private(world):
+    world.approved()
+    done = world.publish()
+    (file,) = done.folder.glob("*_metadata.json")
+    metadata = json.loads(file.read_text())
+    assert metadata["dublin_core"]["title"] == "Visits by county"
+    assert metadata["dublin_core"]["coverage"] == "2023/2024"
+    assert metadata["ckan"]["private"] is True
+    for resource in metadata["ckan"]["resources"]:
+        content = (done.folder / resource["file"]).read_bytes()
+        assert resource["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def test_the_manifest_lists_every_file_and_what_was_decided_on(world):
+    approved = world.approved()
+    done = world.publish()
+    manifest = json.loads((done.folder / "manifest.json").read_text())
+    assert {one["name"] for one in manifest["files"]} == set(done.files) - {"manifest.json"}
+    for one in manifest["files"]:
+        content = (done.folder / one["name"]).read_bytes()
+        assert (one["bytes"], one["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    assert manifest["content_fingerprint"] == approved.binding.fingerprint
+    assert manifest["request"] == approved.id
+    assert manifest["rows"] == len(ROWS)
+    assert all(gate["passed"] for gate in manifest["gates"])
+
+
+def test_no_name_of_a_person_or_path_of_the_machine_is_in_the_bundle(world):
+    world.approved()
+    world.publish()
+    everything = b"".join(outbox(world).values())
+    for part in (b"ana.ruiz", b"ben.cho", b"dana.lee", b"tester", str(Path.home()).encode()):
+        assert part not in everything
+    assert str(world.deployment.home).encode() not in everything
+
+
+def test_two_deployments_with_the_same_input_write_the_same_bytes(world, tmp_path):
+    other = _other(tmp_path)
+    for one in (world, other):
+        one.approved()
+    other.build(reversed(ROWS))
+    for one in (world, other):
+        one.publish()
+    assert outbox(world) == outbox(other) != {}
+
+
+def test_a_release_repeated_changes_nothing_and_is_recorded_once(world):
+    approved = world.approved()
+    first, before = world.publish(approved.id), outbox(world)
+    head = world.ledger.head()
+    again = world.publish(approved.id)
+    assert (first.new, again.new) == (True, False)
+    assert outbox(world) == before
+    assert world.ledger.head() == head
+    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        *("_copied", "describe", "_write_manifest", "_record"),
+        *("_deliver", "_contents", "_sync", "_record_delivery"),
+    ],
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_any_step_the_next_run_completes_the_same_release(
+    world, tmp_path, monkeypatch, step, when
+):
+    reference = _other(tmp_path)
+    reference.approved()
+    reference.publish()
+    approved = world.approved()
+    original = getattr(publish_module, step)
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(*args, **named):
+        if when == "after":
+            original(*args, **named)
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publish_module, step, killed)
+        if step == "_contents":
+            world.deployment.outbox.joinpath(NAME, approved.release_id).mkdir(parents=True)
+        with pytest.raises(KilledError):
+            world.publish(approved.id)
+    if not count(world, RequestReleased):
+        assert nothing_is_out(world)
+    done = world.publish(approved.id)
+    assert outbox(world) == outbox(reference)
+    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
+    assert len(released_rows(world)) == done.rows == len(ROWS)
+    assert not list(world.deployment.scratch.glob("release-*"))
+    assert world.ledger.verify()
+
+
+@pytest.mark.parametrize("damage", ["changed", "removed file", "added file", "removed all"])
+def test_a_damaged_bundle_is_put_right_by_releasing_again(world, damage):
+    approved = world.approved()
+    done, before = world.publish(approved.id), outbox(world)
+    if damage == "changed":
+        (done.folder / done.files[1]).write_text("small cells")
+    elif damage == "removed file":
+        (done.folder / done.files[1]).unlink()
+    elif damage == "added file":
+        (done.folder / "extra.csv").write_text("x")
+    else:
+        shutil.rmtree(done.folder)
+    world.publish(approved.id)
+    assert outbox(world) == before
+
+
+def test_without_a_request_or_approval_nothing_leaves_and_the_refusal_is_recorded(world):
+    world.build()
+    with pytest.raises(AuthorisationError, match="nobody has requested it"):
+        world.publish()
+    world.submit()
+    with pytest.raises(AuthorisationError, match="an approval by a data_steward"):
+        world.publish()
+    assert nothing_is_out(world)
+    assert count(world, ActionRefused) == 2
+    assert world.ledger.verify()
+
+
+def test_without_its_gates_nothing_leaves(world):
+    content = world.approved().binding.fingerprint
+    gate = publish_module.candidate_gates()[-1]
+    world.evaluate(content, gates=[gate], failing=[gate])
+    with pytest.raises(AuthorisationError, match=f"gate {gate} did not pass"):
+        world.publish()
+    assert nothing_is_out(world)
+
+
+def test_a_candidate_tampered_with_after_approval_is_refused(world):
+    world.approved()
+    with open_zone(world.deployment, Zone.LIMITED) as con:
+        con.execute(f"update candidate.{NAME} set visit_count = 3 where county = 'Alpine'")
+    with pytest.raises(AuthorisationError, match="not the one the pipeline recorded last"):
+        world.publish()
+    assert nothing_is_out(world)
+
+
+@pytest.mark.parametrize("actor", [ANA, BEN])
+def test_neither_requester_nor_approver_carries_out_the_release(world, actor):
+    approved = world.approved()
+    with pytest.raises(AuthorisationError, match="separation of duties"):
+        world.publish(approved.id, actor)
+    assert nothing_is_out(world)
+
+
+def test_the_service_may_carry_out_what_people_decided(world):
+    approved = world.approved()
+    assert world.publish(approved.id, Actor.of("service:dagster", "deid")).new
+
+
+def test_a_policy_changed_after_approval_is_refused(world):
+    world.approved()
+    with pytest.raises(AuthorisationError, match="the policy changed"):
+        publish(
+            world.deployment,
+            world.ledger,
+            world.publication,
+            world.policy.replace(min_people=5),
+            actor=DANA,
+        )
+    assert nothing_is_out(world)
+
+
+def test_a_declaration_changed_after_approval_is_refused(world):
+    world.approved()
+    changed = world.publication.model_copy(update={"title": "Another title"})
+    with pytest.raises(AuthorisationError, match="the publication's declaration changed"):
+        publish(world.deployment, world.ledger, changed, world.policy, actor=DANA)
+
+
+def test_a_withdrawal_while_the_bundle_is_written_stops_the_release(world, monkeypatch):
+    approved = world.approved()
+    original = publish_module._write_manifest
+
+    def withdrawn_meanwhile(*args):
+        original(*args)
+        decisions.withdraw(world.ledger, request=approved.id, reason="wait", actor=ANA)
+
+    monkeypatch.setattr(publish_module, "_write_manifest", withdrawn_meanwhile)
+    with pytest.raises(AuthorisationError, match="is withdrawn"):
+        world.publish(approved.id)
+    assert nothing_is_out(world)
+    assert not count(world, RequestReleased)
+
+
+def test_a_recalled_release_cannot_be_repeated(world):
+    approved = world.approved()
+    world.publish(approved.id)
+    decisions.recall(
+        world.ledger, request=approved.id, reason="wrong year", role=Role.DATA_STEWARD, actor=BEN
+    )
+    with pytest.raises(AuthorisationError, match="is recalled"):
+        world.publish(approved.id)
+
+
+def test_a_newer_release_supersedes_the_older_one(world):
+    first = world.approved()
+    world.publish(first.id)
+    world.build(CHANGED)
+    second = world.approve(world.submit().id)
+    world.publish(second.id)
+    assert request_of(world.ledger, first.id).state is State.SUPERSEDED
+    assert request_of(world.ledger, second.id).state is State.RELEASED
+    world.build()
+    with pytest.raises(AuthorisationError, match=f"request {first.id} is superseded"):
+        world.publish(first.id)
+    assert released_rows(world)[1][2] == 26
+
+
+def test_a_request_of_another_publication_releases_nothing(world):
+    world.approved()
+    other = world.publication.model_copy(update={"name": "other"})
+    with open_zone(world.deployment, Zone.LIMITED) as con:
+        con.execute(f"create table candidate.other as from candidate.{NAME}")
+    with pytest.raises(AuthorisationError, match="recorded no candidate"):
+        publish(
+            world.deployment, world.ledger, other, world.policy, actor=DANA, request="req-0001"
+        )
+
+
+def test_a_broken_ledger_authorises_nothing(world):
+    import sqlite3
+
+    world.approved()
+    with sqlite3.connect(world.deployment.home / "ledger.db") as con:
+        con.execute("drop trigger ledger_events_no_update")
+        con.execute("update ledger_events set at = '2020' where sequence = 1")
+    with pytest.raises(LedgerError, match="ledger entry 1"):
+        world.publish()
+    assert nothing_is_out(world)
+
+
+@pytest.mark.parametrize(
+    "label", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx", "  =1", "\n=1", "＝1"]
+)
+def test_a_label_that_a_spreadsheet_would_run_is_refused_without_being_quoted(world, label):
+    world.build([*ROWS, (label, 2024, 30, 20, 1000, 0)])
+    world.approve(world.submit().id)
+    with pytest.raises(GateError, match=r"column county: 1 cells") as raised:
+        world.publish()
+    assert label.strip() not in str(raised.value).replace("(= + - @", "")
+    assert nothing_is_out(world)
+
+
+def test_an_undeclared_column_is_refused(world):
+    world.build()
+    with open_zone(world.deployment, Zone.LIMITED) as con:
+        con.execute(f"alter table candidate.{NAME} add column note varchar")
+    from deid_platform.governance.events import CandidateBuilt
+    from deid_platform.governance.publish import current_fingerprint
+
+    content = current_fingerprint(world.deployment, NAME)
+    world.ledger.append(
+        CandidateBuilt(
+            publication=NAME,
+            fingerprint=content,
+            publication_digest=world.publication.digest,
+            policy_digest=world.policy.digest,
+            rows=6,
+        )
+    )
+    world.evaluate(content)
+    world.approve(world.submit().id)
+    with pytest.raises(GateError, match="column note: a column that the publication does not"):
+        world.publish()
+    assert nothing_is_out(world)
+
+
+def test_without_a_candidate_there_is_an_error_that_says_so(world):
+    world.write(ROWS)
+    with open_zone(world.deployment, Zone.LIMITED) as con:
+        con.execute(f"drop table candidate.{NAME}")
+    with pytest.raises(ZoneError, match="no such table"):
+        world.publish()
+
+
+def test_an_outbox_that_cannot_be_written_is_completed_by_the_next_run(world):
+    approved = world.approved()
+    shutil.rmtree(world.deployment.outbox, ignore_errors=True)
+    world.deployment.outbox.write_text("in the way")
+    with pytest.raises(ZoneError, match="run the release again"):
+        world.publish(approved.id)
+    world.deployment.outbox.unlink()
+    assert not world.publish(approved.id).new
+    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
+
+
+def test_targets_are_found_by_scanning_and_an_unknown_one_is_refused(world):
+    assert "csv_bundle" in target_names()
+    with pytest.raises(DeclarationError, match="csv_bundle"):
+        publish(
+            world.deployment,
+            world.ledger,
+            world.publication,
+            world.policy,
+            actor=DANA,
+            target="fax",
+        )
+
+
+def test_a_release_repeated_by_another_ledger_process_is_still_one(world):
+    approved = world.approved()
+    world.publish(approved.id)
+    world.ledger = Ledger.open(world.deployment.ledger_url)
+    assert not world.publish(approved.id).new
+
+
+def _other(folder: Path) -> World:
+    return world(folder / "other")
