@@ -1,252 +1,353 @@
-"""Reads a publication's table as columns of cells, with its dimensions as numbered levels."""
+"""Turns a table into checked cells: one normal form, whatever it was read from.
+
+The normal form is a temporary table: `d0..` dimension labels as text, `t0..` whether the label is
+the total, `p0..` distinct people, `n0..` the denominator of each figure, `m0..` members per
+label, and the design columns of a survey. Every check is one set-based query; a fault names
+columns and counts rows, and never quotes a cell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-import numpy as np
 
-from deid_platform.core.errors import DeclarationError, MaskingError
-from deid_platform.core.masking import Axis, Layout
-from deid_platform.core.publication import Dimension, Publication
-from deid_platform.engine.sql import identifier, qualified
+from deid_platform.core.faults import AssessmentFault, Fault
+from deid_platform.core.publication import Figure, FigureKind, Publication
+from deid_platform.engine.sql import identifier
 
-Column = np.ndarray[Any, Any]
+CELLS = "temp.main.assessed_cells"
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Cells:
-    """A table in the order of its dimensions: where each cell lies, and its other columns."""
+    """The normal form of a table, and where its columns stand."""
 
-    name: str
-    layout: Layout
-    columns: tuple[str, ...]
-    labels: Mapping[str, tuple[Column, Column]]
-    values: Mapping[str, Column]
+    publication: Publication
+    count: int
 
-    def floats(self, column: str) -> Column:
-        """A figure as floating numbers, NaN where null."""
-        return self.values[column]
+    @property
+    def name(self) -> str:
+        """The table's name, for messages."""
+        return self.publication.name
 
-    def integers(self, column: str, *, missing: int | None = None) -> Column:
-        """A column of whole numbers.
+    def label(self, column: str) -> str:
+        """The column that holds a dimension's labels."""
+        return f"d{self.publication.dimension_columns.index(column)}"
 
-        Raises:
-            MaskingError: a value is missing (and may not be), or is not whole.
-        """
-        values = self.values[column]
-        empty = np.isnan(values)
-        if missing is None and bool(empty.any()):
-            raise MaskingError(
-                f"{self.name}: {column}",
-                f"{int(empty.sum())} cells have no value",
-                "give every cell a count, 0 where nobody is in it",
-            )
-        filled = np.where(empty, 0 if missing is None else missing, values)
-        if not bool(np.all(filled == np.round(filled))):
-            raise MaskingError(
-                f"{self.name}: {column}", "some counts are not whole numbers", "count people"
-            )
-        return filled.astype(np.int64)
+    def is_total(self, column: str) -> str:
+        """The column that says whether a dimension's label is its total."""
+        return f"t{self.publication.dimension_columns.index(column)}"
 
-    def whole(self, column: str) -> Column | None:
-        """A figure of whole numbers, -1 where null; None when it is not whole."""
-        values = self.values[column]
-        filled = np.where(np.isnan(values), -1, values)
-        return filled.astype(np.int64) if bool(np.all(filled == np.round(filled))) else None
+    @property
+    def labels(self) -> list[str]:
+        """All label columns."""
+        return [self.label(column) for column in self.publication.dimension_columns]
 
-    def labelled(self, labels: Mapping[str, Mapping[str, str]]) -> Column:
-        """Which cells carry one of these labels, per dimension column."""
-        found = np.zeros(self.layout.cells, dtype=bool)
-        for column, named in labels.items():
-            texts, level = self.labels[column]
-            found |= np.isin(texts, list(named))[level]
-        return found
+    @property
+    def people(self) -> list[str]:
+        """All columns of distinct people."""
+        return [f"p{number}" for number in range(len(self.publication.people_columns))]
 
-    def layout_for(self, people: Column) -> Layout:
-        """The layout, with the axes along which these people are not counted once marked.
-
-        Where every sum whose parts are shown adds up, a reader may take it that all do.
-        """
-        groups = self.layout.groups
-        known = (people >= 0).astype(np.int64)
-        whole = (groups.sums(1 - known) == 0) & (known[groups.total] == 1)
-        apart = whole & (groups.sums(people) != people[groups.total])
-        return replace(
-            self.layout,
-            axes=tuple(
-                replace(axis, exact=not bool(apart[groups.axis == number].any()))
-                for number, axis in enumerate(self.layout.axes)
-            ),
-        )
+    @property
+    def denominators(self) -> list[str]:
+        """The denominator of each figure; null throughout where none is recorded."""
+        return [f"n{number}" for number in range(len(self.publication.figures))]
 
 
-def read_cells(con: duckdb.DuckDBPyConnection, schema: str, publication: Publication) -> Cells:
-    """Read ``limited.<schema>.<publication>`` in the order of its dimensions.
+def normal_form(con: duckdb.DuckDBPyConnection, source: str, publication: Publication) -> Cells:
+    """Check a table and build its normal form.
+
+    Args:
+        con: a session that can read the table.
+        source: the table as SQL text made by `engine.sql` or by this engine.
+        publication: what the table declares.
 
     Raises:
-        DeclarationError: a declared column is missing, an undeclared one is there, a label is
-            null or a hierarchy names a label that does not nest.
-        MaskingError: two rows describe one cell.
+        AssessmentFault: the table is not what its declaration says.
     """
-    table = qualified("limited", schema, publication.name)
-    columns = tuple(row[0] for row in con.execute(f"describe {table}").fetchall())
-    _check_columns(publication, columns)
-    dimensions = publication.dimension_columns
-    numbers = [c for c in columns if c not in dimensions]
-    order = ", ".join(map(identifier, dimensions))
-    selected = [
-        f"dense_rank() over (order by {identifier(c)}) - 1 as level_{k}"
-        for k, c in enumerate(dimensions)
-    ]
-    selected += [f"{identifier(c)}::double as value_{k}" for k, c in enumerate(numbers)]
-    nulls = " or ".join(f"{identifier(c)} is null" for c in dimensions)
-    empty = con.execute(f"select count(*) from {table} where {nulls}").fetchone()
-    if empty is not None and empty[0]:
-        raise DeclarationError(
-            publication.name, "a dimension has null labels", "give every row a label"
+    types = _columns(con, source, publication)
+    count = int(_one(con, f"select count(*) from {source}")[0])
+    if count == 0:
+        raise AssessmentFault(
+            Fault.EMPTY_TABLE, publication.name, "no rows", "assess a table with cells"
         )
-    found = con.execute(f"select {', '.join(selected)} from {table} order by {order}").fetchnumpy()
-    levels = {c: _filled(found[f"level_{k}"]).astype(np.int64) for k, c in enumerate(dimensions)}
-    texts = {
-        c: np.array(
-            [
-                row[0]
-                for row in con.execute(
-                    f"select distinct {identifier(c)} as label, label::varchar from {table} "
-                    "order by label"
-                ).fetchall()
-            ],
-            dtype=object,
-        ).astype(str)
-        for c in dimensions
-    }
-    return Cells(
-        name=publication.name,
-        layout=_layout(publication, levels, texts),
-        columns=columns,
-        labels={c: (texts[c], levels[c]) for c in dimensions},
-        values={c: _filled(found[f"value_{k}"]) for k, c in enumerate(numbers)},
-    )
+    _check_numbers(con, source, publication, types)
+    _build(con, source, publication)
+    cells = Cells(publication=publication, count=count)
+    _check_labels(con, cells)
+    _check_duplicates(con, cells)
+    _check_denominators(con, cells)
+    _check_margins(con, cells)
+    _check_parents(con, cells)
+    return cells
 
 
-def _filled(values: Any) -> Column:
-    return np.asarray(np.ma.filled(values, np.nan) if np.ma.isMaskedArray(values) else values)
-
-
-def _check_columns(publication: Publication, columns: tuple[str, ...]) -> None:
-    annotations = map(Publication.annotation_column, publication.figure_columns)
-    allowed = {*publication.table_columns, *annotations}
-    needed = {
-        *publication.dimension_columns,
-        *publication.figure_columns,
-        *publication.people_columns,
-    }
-    if missing := sorted(needed - set(columns)):
-        raise DeclarationError(
-            publication.name, f"columns {', '.join(missing)} are missing", "correct the table"
+def _columns(
+    con: duckdb.DuckDBPyConnection, source: str, publication: Publication
+) -> dict[str, str]:
+    described = con.execute(f"describe select * from {source}").fetchall()
+    types = {str(row[0]): str(row[1]) for row in described}
+    undeclared = sorted(set(types) - set(publication.table_columns))
+    if undeclared:
+        raise AssessmentFault(
+            Fault.UNDECLARED_COLUMN,
+            f"{publication.name}: {undeclared[0]}",
+            f"{len(undeclared)} columns of the table are not declared",
+            "declare them, or take them out of the table",
         )
-    if extra := sorted(set(columns) - allowed):
-        raise DeclarationError(
-            publication.name, f"columns {', '.join(extra)} are not declared", "declare them"
+    missing = sorted(set(publication.table_columns) - set(types))
+    if missing:
+        raise AssessmentFault(
+            Fault.MISSING_COLUMN,
+            f"{publication.name}: {missing[0]}",
+            f"{len(missing)} declared columns are not in the table",
+            "add them, or correct the declaration",
         )
+    return types
 
 
-def _layout(
-    publication: Publication, levels: Mapping[str, Column], texts: Mapping[str, Column]
-) -> Layout:
-    """One axis per dimension; a dimension and the coarser one it nests in make one axis."""
-    nested = {c for c, d in publication.dimensions.items() if d.parent is not None}
-    parents = {d.parent for d in publication.dimensions.values() if d.parent is not None}
-    axes, coordinates = [], []
-    for column, dimension in publication.dimensions.items():
-        if column in parents and column not in nested:
-            continue
-        chain = _chain(publication, column)
-        if len(chain) == 1:
-            axes.append(_axis(publication.name, column, dimension, texts[column]))
-            coordinates.append(levels[column])
-        else:
-            axis, at = _nested_axis(publication, chain, levels, texts)
-            axes.append(axis)
-            coordinates.append(at)
-    return Layout(name=publication.name, axes=tuple(axes), coordinates=np.stack(coordinates, 1))
-
-
-def _chain(publication: Publication, column: str) -> tuple[str, ...]:
-    """The column and those it nests in, coarsest first."""
-    chain = [column]
-    while (parent := publication.dimensions[chain[0]].parent) is not None:
-        if parent not in publication.dimensions or parent in chain:
-            raise DeclarationError(
-                f"{publication.name}: {column}", "its parent is not a dimension", "correct it"
-            )
-        chain.insert(0, parent)
-    return tuple(chain)
-
-
-def _axis(name: str, column: str, dimension: Dimension, texts: Column) -> Axis:
-    number = {text: level for level, text in enumerate(texts.tolist())}
-    total = number.get(dimension.total, -1) if dimension.total is not None else -1
-    parents = [total] * len(texts)
-    if total >= 0:
-        parents[total] = -1
-    for parent, children in dimension.hierarchy.items():
-        for child in children:
-            if child in number and parent in number:
-                parents[number[child]] = number[parent]
-    _check_tree(name, column, parents)
-    return Axis(
-        name=column,
-        parents=tuple(parents),
-        strategy=dimension.strategy,
-        least_interesting=frozenset(
-            number[label] for label in dimension.least_interesting if label in number
+def _check_numbers(
+    con: duckdb.DuckDBPyConnection, source: str, publication: Publication, types: dict[str, str]
+) -> None:
+    whole = [
+        *((column, Fault.MISSING_PEOPLE) for column in publication.people_columns),
+        *((column, Fault.MISSING_POPULATION) for column in publication.denominator_columns),
+        *(
+            (dimension.population_column, Fault.MISSING_POPULATION)
+            for dimension in publication.dimensions.values()
+            if dimension.population_column
         ),
-    )
-
-
-def _nested_axis(
-    publication: Publication,
-    chain: tuple[str, ...],
-    levels: Mapping[str, Column],
-    texts: Mapping[str, Column],
-) -> tuple[Axis, Column]:
-    """Levels are the combinations that occur; the parent has the finest label at its total."""
-    stacked = np.stack([levels[c] for c in chain], axis=1)
-    combinations, at = np.unique(stacked, axis=0, return_inverse=True)
-    number = {tuple(row): level for level, row in enumerate(combinations.tolist())}
-    totals = [
-        int(np.flatnonzero(texts[c] == publication.dimensions[c].total)[0])
-        if (texts[c] == publication.dimensions[c].total).any()
-        else -1
-        for c in chain
     ]
-    parents = []
-    for row in combinations.tolist():
-        above = list(row)
-        for place in range(len(chain) - 1, -1, -1):
-            if above[place] != totals[place]:
-                above[place] = totals[place]
-                break
-        parents.append(number.get(tuple(above), -1) if above != row else -1)
-    finest = publication.dimensions[chain[-1]]
-    return (
-        Axis(name="/".join(chain), parents=tuple(parents), strategy=finest.strategy),
-        at.reshape(-1),
+    survey = publication.survey
+    if survey:
+        whole += [
+            (column, Fault.SURVEY_DESIGN)
+            for column in (survey.sample_column, survey.numerator_column)
+            if column
+        ]
+    known = {column for column, _ in whole}
+    figures = [(name, figure) for name, figure in publication.figures.items() if name not in known]
+    checks: list[tuple[str, Fault, str, str]] = []
+    for column, absent in dict(whole).items():
+        checks.append((column, absent, _blank(column), "a value is missing"))
+        checks += _number_checks(column, types[column], counted=True)
+    for name, figure in figures:
+        checks += _number_checks(name, types[name], counted=figure.kind is FigureKind.COUNT)
+    if survey and survey.rse_column and survey.rse_column not in known:
+        checks += _number_checks(survey.rse_column, types[survey.rse_column], counted=False)
+    if not checks:
+        return
+    counts = ", ".join(f"count(*) filter (where {test})" for _, _, test, _ in checks)
+    found = _one(con, f"select {counts} from {source}")
+    for (column, fault, _, what), number in zip(checks, found, strict=True):
+        if number:
+            raise AssessmentFault(
+                fault,
+                f"{publication.name}: {column}",
+                f"{what}, in {number} rows",
+                "correct the table; an already masked table cannot be assessed",
+            )
+
+
+def _blank(column: str) -> str:
+    quoted = identifier(column)
+    return f"{quoted} is null or trim(cast({quoted} as varchar)) = ''"
+
+
+def _number_checks(
+    column: str, type_name: str, *, counted: bool
+) -> list[tuple[str, Fault, str, str]]:
+    quoted = identifier(column)
+    if type_name in _WHOLE:
+        return [(column, Fault.NEGATIVE, f"{quoted} < 0", "a negative number")] if counted else []
+    number = f"try_cast(cast({quoted} as varchar) as double)"
+    given = f"not ({_blank(column)})"
+    checks = [
+        (
+            column,
+            Fault.NOT_A_NUMBER,
+            f"{given} and ({number} is null or not isfinite({number}))",
+            "something that is not a number",
+        )
+    ]
+    if counted:
+        checks.append((column, Fault.NEGATIVE, f"{number} < 0", "a negative number"))
+        checks.append(
+            (column, Fault.FRACTIONAL, f"{number} <> floor({number})", "a fraction of a person")
+        )
+    return checks
+
+
+def _count(column: str) -> str:
+    return f"cast(try_cast(cast({identifier(column)} as varchar) as double) as bigint)"
+
+
+def _build(con: duckdb.DuckDBPyConnection, source: str, publication: Publication) -> None:
+    selected: list[str] = []
+    values: list[Any] = []
+    for number, (column, dimension) in enumerate(publication.dimensions.items()):
+        text = f"trim(cast({identifier(column)} as varchar))"
+        selected.append(f"{text} as d{number}")
+        if dimension.total is None:
+            selected.append(f"false as t{number}")
+        else:
+            selected.append(f"coalesce({text} = ?, false) as t{number}")
+            values.append(dimension.total)
+        if dimension.population_column:
+            selected.append(f"{_count(dimension.population_column)} as m{number}")
+    for number, column in enumerate(publication.people_columns):
+        selected.append(f"{_count(column)} as p{number}")
+    survey = publication.survey
+    if survey:
+        for name in ("sample", "numerator", "rse"):
+            column = getattr(survey, f"{name}_column")
+            if column:
+                as_double = f"try_cast(cast({identifier(column)} as varchar) as double)"
+                selected.append(f"{as_double} as survey_{name}")
+    figures = list(publication.figures.values())
+    columns = [
+        f"{_count(figure.denominator)} as n{number}"
+        for number, figure in enumerate(figures)
+        if figure.denominator
+    ]
+    later = [
+        f"{_later_denominator(publication, figure)} as n{number}"
+        for number, figure in enumerate(figures)
+        if not figure.denominator
+    ]
+    con.execute(
+        f"create or replace temp table assessed_cells as "
+        f"with base as (select {', '.join([*selected, *columns])} from {source}) "
+        f"select *{''.join(', ' + one for one in later)} from base",
+        values,
     )
 
 
-def _check_tree(name: str, column: str, parents: list[int]) -> None:
-    for start in range(len(parents)):
-        seen, level = {start}, parents[start]
-        while level >= 0:
-            if level in seen:
-                raise DeclarationError(
-                    f"{name}: {column}", "its hierarchy runs in a circle", "nest each label once"
-                )
-            seen.add(level)
-            level = parents[level]
+def _later_denominator(publication: Publication, figure: Figure) -> str:
+    """A fixed population, or the people of the margin over the named dimensions (A-04)."""
+    if figure.denominator_population is not None:
+        return f"cast({int(figure.denominator_population)} as bigint)"
+    if not figure.denominator_total:
+        return "cast(null as bigint)"
+    columns = publication.dimension_columns
+    over = [columns.index(column) for column in figure.denominator_total]
+    same = [f"d{number}" for number in range(len(columns)) if number not in over]
+    total = " and ".join(f"t{number}" for number in over)
+    people = f"p{publication.people_columns.index(figure.people)}"
+    partition = f"partition by {', '.join(same)}" if same else ""
+    return f"max({people}) filter (where {total}) over ({partition})"
+
+
+def _check_labels(con: duckdb.DuckDBPyConnection, cells: Cells) -> None:
+    publication = cells.publication
+    tests = []
+    for column in publication.dimension_columns:
+        label = cells.label(column)
+        tests.append(f"count(*) filter (where {label} is null or {label} = '')")
+        tests.append(f"count(*) filter (where {cells.is_total(column)})")
+    found = _one(con, f"select {', '.join(tests)} from {CELLS}")
+    for number, (column, dimension) in enumerate(publication.dimensions.items()):
+        if found[2 * number]:
+            raise AssessmentFault(
+                Fault.EMPTY_LABEL,
+                f"{cells.name}: {column}",
+                f"an empty label in {found[2 * number]} rows",
+                "name the group, or write Unknown",
+            )
+        if dimension.total is not None and not found[2 * number + 1]:
+            raise AssessmentFault(
+                Fault.TOTAL_ABSENT,
+                f"{cells.name}: {column}",
+                "the declared total label is in no row",
+                "correct its spelling, or declare `total: null`",
+            )
+
+
+def _check_duplicates(con: duckdb.DuckDBPyConnection, cells: Cells) -> None:
+    keys = ", ".join(cells.labels)
+    found = _one(
+        con,
+        f"select count(*) from (select 1 from {CELLS} group by {keys} having count(*) > 1)",
+    )
+    if found[0]:
+        raise AssessmentFault(
+            Fault.DUPLICATE_CELL,
+            cells.name,
+            f"{found[0]} cells stand in the table more than once",
+            "aggregate them, or declare the dimension that tells them apart",
+        )
+
+
+def _check_denominators(con: duckdb.DuckDBPyConnection, cells: Cells) -> None:
+    tests: list[str] = []
+    checked: list[tuple[str, Fault, str]] = []
+    people = cells.publication.people_columns
+    for column, (name, figure) in zip(
+        cells.denominators, cells.publication.figures.items(), strict=True
+    ):
+        if figure.denominator or figure.denominator_total or figure.denominator_population:
+            tests.append(f"count(*) filter (where {column} is null)")
+            checked.append((name, Fault.MISSING_POPULATION, "no denominator"))
+            behind = f"p{people.index(figure.people)}"
+            tests.append(f"count(*) filter (where {behind} > {column})")
+            checked.append((name, Fault.PEOPLE_OVER_DENOMINATOR, "more people than denominator"))
+    if not tests:
+        return
+    found = _one(con, f"select {', '.join(tests)} from {CELLS}")
+    for (name, fault, what), number in zip(checked, found, strict=True):
+        if number:
+            raise AssessmentFault(
+                fault, f"{cells.name}: {name}", f"{what}, in {number} cells", "correct the table"
+            )
+
+
+def _check_margins(con: duckdb.DuckDBPyConnection, cells: Cells) -> None:
+    """A total has at least as many people as each cell that it sums."""
+    for column, dimension in cells.publication.dimensions.items():
+        if dimension.total is None:
+            continue
+        total = cells.is_total(column)
+        same = [label for label in cells.labels if label != cells.label(column)]
+        join = " and ".join(f"cell.{label} = margin.{label}" for label in same) or "true"
+        more = " or ".join(f"cell.{people} > margin.{people}" for people in cells.people)
+        found = _one(
+            con,
+            f"select count(*) from {CELLS} as cell join (select * from {CELLS} where {total}) "
+            f"as margin on {join} where not cell.{total} and ({more})",
+        )
+        if found[0]:
+            raise AssessmentFault(
+                Fault.MARGIN_MISMATCH,
+                f"{cells.name}: {column}",
+                f"{found[0]} cells have more people than their total",
+                "correct the table, or the declared total label",
+            )
+
+
+def _check_parents(con: duckdb.DuckDBPyConnection, cells: Cells) -> None:
+    """Each label of a nested dimension stands under one label of its parent."""
+    for column, dimension in cells.publication.dimensions.items():
+        if dimension.parent is None:
+            continue
+        child, parent = cells.label(column), cells.label(dimension.parent)
+        found = _one(
+            con,
+            f"select count(*) from (select 1 from {CELLS} where not {cells.is_total(column)} "
+            f"and not {cells.is_total(dimension.parent)} "
+            f"group by {child} having count(distinct {parent}) > 1)",
+        )
+        if found[0]:
+            raise AssessmentFault(
+                Fault.HIERARCHY_BROKEN,
+                f"{cells.name}: {column}",
+                f"{found[0]} labels stand under more than one label of {dimension.parent}",
+                "correct the table, or the declared parent",
+            )
+
+
+def _one(con: duckdb.DuckDBPyConnection, statement: str) -> tuple[Any, ...]:
+    row = con.execute(statement).fetchone()
+    return tuple(row) if row is not None else (0,)

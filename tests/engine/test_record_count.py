@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deid_platform.engine import record_count
@@ -24,6 +24,7 @@ def delivery(content: bytes, folder: str) -> Delivery:
     return Delivery(path=path, name="x.csv", format="csv", size=len(content), stamp=(0, 0, 0))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(FIELD, min_size=2, max_size=3), min_size=1, max_size=8),
     st.sampled_from(["\n", "\r\n"]),
@@ -46,6 +47,7 @@ def test_the_count_agrees_with_the_csv_module_wherever_the_file_is_cut(
     assert found.blank_lines == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a,b", "", 'c,"d\n\ne"']), min_size=1, max_size=12))
 def test_blank_lines_are_no_records_and_their_places_are_kept(lines: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -21,8 +21,7 @@ from deid_platform.engine.gates.subjects import (
     Stage,
     TableName,
 )
-
-PARTITION = "_partition"
+from deid_platform.engine.treatment import PARTITION, WHOLE
 
 _MEASURE_ENDINGS = ("_count", "_years", "_year", "_days", "_hours", "_minutes", "_pct", "_per_100k")
 """House names of columns that hold a measure and not a code."""
@@ -46,7 +45,7 @@ def record_subject(
         contracts: all contracts; those of the same system are compared with.
         policy: the contract's Safe Harbor policy.
         table: where the table is; before promotion, in the zone's staging schema.
-        partitions: those it holds, where it was rebuilt in part; None for all.
+        partitions: those it holds, where it was rebuilt in part; None or ``["all"]`` for all.
     """
     system = _same_systems([contract], contracts)
     outputs = contract.outputs(zone)
@@ -67,7 +66,7 @@ def record_subject(
         raw=raw,
         raw_person=contract.person,
         person=contract.person_output(zone),
-        partitions=None if partitions is None else tuple(partitions),
+        partitions=None if partitions is None or WHOLE in partitions else tuple(partitions),
         raw_date=contract.partition if when else None,
         year=when.name if when else None,
         quasi_identifiers=_quasi_identifiers([contract]),
