@@ -97,7 +97,7 @@ def _with_text_labels(value: Any) -> Any:
     """YAML reads the label ``2023`` or ``yes`` as a number or boolean; labels are text."""
     if not isinstance(value, Mapping):
         return value
-    labelled = {"labels", "groups", "populations", "hierarchy", "coarser", "high_risk"}
+    labelled = {"labels", "groups", "populations", "margins", "hierarchy", "coarser", "high_risk"}
     return {
         key: _text_labels(inner)
         if key in labelled

@@ -64,7 +64,8 @@ class Characteristic(Declared):
 
     ``labels`` gives a label its standard name ("Youth": "0-17"); ``groups`` makes a label of
     several standard names, whose populations add up ("North": [Shasta, Siskiyou]); ``populations``
-    are people per label where no reference lists it, and need ``population_source``;
+    are people per label where no reference lists it, and need ``population_source``; ``margins``
+    are their margins of error;
     ``reference`` picks one of the policy's reference populations.
     """
 
@@ -73,6 +74,7 @@ class Characteristic(Declared):
     labels: dict[str, str] = Field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     populations: dict[str, int] = Field(default_factory=dict)
+    margins: dict[str, int] = Field(default_factory=dict)
     population_source: str | None = None
     reference: str | None = None
     area: Literal["region", "address", "rural", "frontier"] = "region"

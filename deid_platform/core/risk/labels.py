@@ -141,8 +141,6 @@ def _between(text: str) -> int | None:
     """Months from the beginning of one period to the end of another."""
     for match in _DASH.finditer(text):
         first, last = _span(text[: match.start()]), _span(text[match.end() :])
-        if first is not None and last is None and re.fullmatch(r"\d{2}", text[match.end() :]):
-            last = _span(text[:2] + text[match.end() :])
         if first is not None and last is not None and last[1] > first[0]:
             return last[1] - first[0]
     return None
@@ -151,9 +149,17 @@ def _between(text: str) -> int | None:
 def _span(text: str) -> tuple[int, int] | None:
     """First month and the month after the last, counted from year 0, of one plain period."""
     text = re.sub(r"^(?:cy|calendar year|year)\s*", "", text.strip())
-    fiscal = re.fullmatch(r"(?:s?fy|fiscal year|state fiscal year)\s*(?:\d{2}|\d{4}(?:[-/]\d{2,4})?|\d{2}[-/]\d{2})", text)  # fmt: skip
+    fiscal = re.fullmatch(
+        r"(?:s?fy|(?:state )?fiscal year)\s*(?:\d{2})?(\d{2})(?:[-/](?:\d{2}){1,2})?", text
+    )
     if fiscal:
-        return 0, 12
+        first = (2000 + int(fiscal[1])) * 12 + 6
+        return first, first + 12
+    pair = re.fullmatch(r"(\d{2})(\d{2})[-/](\d{2})", text)
+    if pair and int(pair[3]) > int(pair[2]) and not re.fullmatch(r"0[1-9]|1[0-2]", pair[3]):
+        # Two consecutive years written this way are a fiscal year: the finer reading.
+        first, years = int(pair[1] + pair[2]) * 12, int(pair[3]) - int(pair[2])
+        return first, first + 12 * (years + 1 if years > 1 else 1)
     year = re.fullmatch(r"((?:1[89]|2[01])\d{2})(?:\.0)?", text)
     if year:
         return int(year[1]) * 12, int(year[1]) * 12 + 12
@@ -178,9 +184,11 @@ def looks_like_a_code(label: str) -> bool:
     text = label.strip().upper()
     return bool(
         re.fullmatch(r"[A-TV-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?", text)
-        or re.fullmatch(r"[0-9A-HJ-NP-Z]{7}", text)
-        and any(character.isdigit() for character in text)
-        and any(character.isalpha() for character in text)
+        or (
+            re.fullmatch(r"[0-9A-HJ-NP-Z]{7}", text)
+            and any(character.isdigit() for character in text)
+            and any(character.isalpha() for character in text)
+        )
         or re.fullmatch(r"\d{4}[0-9AFTU]|[A-V]\d{4}", text)
     )
 
