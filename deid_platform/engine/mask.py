@@ -27,7 +27,7 @@ from deid_platform.core.masking import (
 )
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import FigureKind, Publication
-from deid_platform.engine.cells import Cells, read_cells
+from deid_platform.engine.masking_table import MaskingCells, read_cells
 from deid_platform.engine.sql import identifier, qualified
 
 NO_DATA = 3
@@ -175,7 +175,7 @@ def rules_of(policy: DdgPolicy) -> MaskingRules:
     )
 
 
-def published_table(cells: Cells, publication: Publication, people: str) -> PublishedTable:
+def published_table(cells: MaskingCells, publication: Publication, people: str) -> PublishedTable:
     """The table of one people column as a reader sees it."""
     known = cells.integers(people, missing=-1)
     linked = _linked(publication, people)
@@ -203,7 +203,9 @@ def published_table(cells: Cells, publication: Publication, people: str) -> Publ
     )
 
 
-def _table(cells: Cells, publication: Publication, people: str, *, gate_all: bool) -> MaskingTable:
+def _table(
+    cells: MaskingCells, publication: Publication, people: str, *, gate_all: bool
+) -> MaskingTable:
     counts = cells.integers(people)
     layout = cells.layout_for(counts)
     figures = {}
@@ -229,7 +231,7 @@ def _linked(publication: Publication, people: str) -> list[str]:
 
 
 def _limit(
-    cells: Cells, publication: Publication, people: str, counts: np.ndarray[Any, Any]
+    cells: MaskingCells, publication: Publication, people: str, counts: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any] | None:
     """The public upper bound that the denominators give, where shown counts respect it."""
     bound = None
@@ -252,7 +254,9 @@ def _adds_up(layout: Any, values: np.ndarray[Any, Any]) -> bool:
     return bool(np.all(apart[whole] <= 1e-6 * np.maximum(1, np.abs(values[groups.total][whole]))))
 
 
-def _with_statistics(cells: Cells, publication: Publication, people: str, result: Attack) -> Attack:
+def _with_statistics(
+    cells: MaskingCells, publication: Publication, people: str, result: Attack
+) -> Attack:
     """A figure left standing in a hidden cell gives the cell away (M-5, A-23)."""
     standing = np.zeros(len(result.watched), dtype=bool)
     for figure in _linked(publication, people):
@@ -269,7 +273,10 @@ def _with_statistics(cells: Cells, publication: Publication, people: str, result
 
 
 def _write(
-    con: duckdb.DuckDBPyConnection, publication: Publication, cells: Cells, result: MaskResult
+    con: duckdb.DuckDBPyConnection,
+    publication: Publication,
+    cells: MaskingCells,
+    result: MaskResult,
 ) -> None:
     names = {people: number for number, people in enumerate(publication.people_columns)}
     columns: dict[str, Any] = {"row": np.arange(1, len(cells.layout.keys) + 1)}
@@ -310,7 +317,7 @@ def _numbered(publication: Publication) -> str:
     )
 
 
-def _candidate(publication: Publication, cells: Cells, names: Mapping[str, int]) -> str:
+def _candidate(publication: Publication, cells: MaskingCells, names: Mapping[str, int]) -> str:
     people_of = {name: figure.people for name, figure in publication.figures.items()}
     people_of |= {people: people for people in names}
     selected = []

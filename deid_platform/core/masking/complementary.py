@@ -25,11 +25,14 @@ from deid_platform.core.masking.model import (
     MaskingTable,
     primary,
 )
-from deid_platform.core.masking.moves import BLOCKED, Lattice, Move, Room, Search
+from deid_platform.core.masking.moves import BLOCKED, Lattice, Move, Room
+from deid_platform.core.masking.walk import NEVER, Walk
 
 _PREFERRED = 16
 """A cell that is preferred as a complement counts as this many times smaller."""
-_NEVER = BLOCKED // 4096
+_TRIALS = 20_000
+_TINY = 3
+"""A total under which all hidden values are at most this needs one more hidden cell (M-6)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,20 +74,22 @@ class Protector:
 
     def __init__(self, table: MaskingTable, rules: MaskingRules, bounds: Bounds) -> None:
         self.table, self.rules, self.bounds = table, rules, bounds
-        self.lattice = Lattice(table.layout)
+        lattice = Lattice(table.layout)
         self._least = table.layout.groups.least(table.people > 0)
-        spread = self.lattice.spread
+        self._losses = self._loss()
+        spread = lattice.spread
         below = spread(table.people - bounds.low, absent=-1, free=UNBOUNDED)
         above = spread(bounds.high - table.people, absent=-1, free=UNBOUNDED)
         above[below < 0] = -1
-        self._room = Room(
+        room = Room(
             below=below,
             above=above,
-            cost=spread(self._loss(), absent=BLOCKED, free=0),
+            cost=spread(self._losses, absent=BLOCKED, free=0),
             similar=tuple(
                 (axis.strategy or rules.strategy) == "most_similar" for axis in table.layout.axes
             ),
         )
+        self.walk = Walk(lattice, room)
 
     def needs(self, cell: int) -> tuple[int, int]:
         """How far a small cell must be able to rise and to fall; at least somewhere."""
@@ -94,17 +99,9 @@ class Protector:
         down = people - max(low, int(self._least[cell]))
         return (max(0, up), max(0, down)) if max(up, down) > 0 else (1, 0)
 
-    def hide(self, cell: int) -> None:
-        """From now on this cell costs nothing."""
-        self._room.cost[tuple(self.table.layout.coordinates[cell])] = 0
-
-    def show(self, cell: int) -> None:
-        """From now on this cell may not be in any move."""
-        self._room.cost[tuple(self.table.layout.coordinates[cell])] = BLOCKED
-
-    def allow(self, cell: int, cost: int) -> None:
-        """Give the cell a cost again."""
-        self._room.cost[tuple(self.table.layout.coordinates[cell])] = cost
+    def offer(self, cell: int) -> None:
+        """From now on this cell costs what it cost at first."""
+        self.walk.room.cost[tuple(self.table.layout.coordinates[cell])] = self._losses[cell]
 
     def protect(self, cell: int, *, free_only: bool = False) -> tuple[Move, Move] | None:
         """The cheapest moves that let the cell rise and fall as far as it must, if there are any.
@@ -112,81 +109,28 @@ class Protector:
         With ``free_only``, only cells already hidden may be used.
         """
         up, down = self.needs(cell)
-        below = 1 if free_only else _NEVER
-        both = self.lattice.search(cell, self._room, up, down, below)
+        below = 1 if free_only else NEVER
+        walk = self.walk
+        both = walk.lattice.search(cell, walk.room, up, down, below)
         if both.cost == 0:
-            move = self.lattice.move(cell, both)
+            move = walk.lattice.move(cell, both)
             return move.times(up), move.times(-down)
-        rise = self._reach(cell, 1, up, below)
+        rise = walk.reach(cell, 1, up, below)
         if rise is None:
             return None
-        freed = self._free(rise)
-        fall = self._reach(cell, -1, down, below)
-        self._restore(freed)
+        freed = walk.free(rise)
+        fall = walk.reach(cell, -1, down, below)
+        walk.restore(freed)
         if fall is None:
             return None
-        if both.cost < below and both.cost <= self._cost_of(rise, fall):
-            move = self.lattice.move(cell, both)
+        if both.cost < below and both.cost <= walk.cost_of(rise, fall):
+            move = walk.lattice.move(cell, both)
             return move.times(up), move.times(-down)
         return rise, fall
 
-    def _reach(self, cell: int, direction: int, amount: int, below: int) -> Move | None:
-        """Move the cell by ``amount`` in several steps: over free cells first, then the cheapest.
-
-        Leaves the room as it was.
-        """
-        total = Move(cells=np.array([cell]), amounts=np.array([0]))
-        freed: list[tuple[tuple[int, ...], int]] = []
-        left = amount
-        while left > 0:
-            found = self.lattice.widest(cell, self._room, direction)
-            step = min(left, found.reach)
-            if step == 0 and below > 1:
-                found, step = self._cheapest(cell, direction, left, below)
-            if step == 0:
-                break
-            move = self.lattice.move(cell, found).times(direction * step)
-            freed.extend(self._free(move))
-            self._shift(move, 1)
-            total = total + move
-            left -= step
-        self._shift(total, -1)
-        self._restore(freed)
-        return None if left > 0 else total
-
-    def _cheapest(self, cell: int, direction: int, left: int, below: int) -> tuple[Search, int]:
-        """The cheapest move by all that is left, or by as much of it as there is a move for."""
-        for step in range(left, 0, -1):
-            up, down = (step, 0) if direction > 0 else (0, step)
-            found = self.lattice.search(cell, self._room, up, down, below)
-            if found.cost < below:
-                return found, step
-        return found, 0
-
-    def _at(self, cells: Ints) -> tuple[Ints, ...]:
-        return tuple(self.table.layout.coordinates[cells].T)
-
-    def _shift(self, move: Move, times: int) -> None:
-        """Use up the room that a move takes (1), or give it back (-1)."""
-        at = self._at(move.cells)
-        self._room.above[at] -= times * move.amounts
-        self._room.below[at] += times * move.amounts
-
-    def _free(self, move: Move) -> list[tuple[tuple[int, ...], int]]:
-        """Make a move's cells free for the next search; returns what they cost before."""
-        before = []
-        for place in zip(*(axis.tolist() for axis in self._at(move.cells)), strict=True):
-            before.append((place, int(self._room.cost[place])))
-            self._room.cost[place] = 0
-        return before
-
-    def _restore(self, before: list[tuple[tuple[int, ...], int]]) -> None:
-        for place, cost in reversed(before):
-            self._room.cost[place] = cost
-
-    def _cost_of(self, *moves: Move) -> int:
-        cells = np.unique(np.concatenate([move.cells for move in moves]))
-        return int(self._room.cost[self._at(cells)].sum())
+    def join(self, cell: int) -> Move | None:
+        """The cheapest move by one person through a cell that is shown so far."""
+        return self.walk.reach(cell, 1, 1, NEVER)
 
     def _loss(self) -> Ints:
         """What hiding each cell costs: its people, adjusted by preferences; zeros never."""
@@ -232,40 +176,48 @@ def protect(table: MaskingTable, rules: MaskingRules) -> Pattern:
         up[cell], down[cell] = moves
         for used in np.union1d(up[cell].cells, down[cell].cells).tolist():
             hidden[used] = True
-            protector.hide(used)
+            protector.walk.hide(used)
     pattern = Pattern(hidden=hidden, up=up, down=down)
     pattern = _shown_again(table, small, protector, pattern)
-    check_rule_six(table, rules, pattern.hidden)
-    return pattern
+    return _rule_six(table, rules, protector, pattern)
 
 
 def _shown_again(
     table: MaskingTable, small: Bools, protector: Protector, pattern: Pattern
 ) -> Pattern:
-    """Show, largest first, every complement that the small cells can do without."""
+    """Show again the complements that the small cells can do without.
+
+    Those that hide most people for the fewest small cells come first. The number of trials is
+    bounded, not the time, so that the outcome is the same on any machine.
+    """
     users: dict[int, set[int]] = defaultdict(set)
     for cell in pattern.up:
         for used in itertools.chain(pattern.up[cell].cells, pattern.down[cell].cells):
             users[int(used)].add(cell)
     hidden, up, down = pattern.hidden.copy(), dict(pattern.up), dict(pattern.down)
-    changed = True
-    while changed:
+    trials, changed = _TRIALS, True
+    while changed and trials > 0:
         changed = False
-        complements = np.flatnonzero(hidden & ~small)
-        largest_first = np.argsort(-table.people[complements], kind="stable")
-        for complement in complements[largest_first].tolist():
-            protector.show(complement)
+        complements = np.flatnonzero(hidden & ~small).tolist()
+        for complement in sorted(
+            complements, key=lambda c: (-int(table.people[c]) // (1 + len(users[c])), c)
+        ):
+            if trials < 0 and users[complement]:
+                break
+            protector.walk.show(complement)
             found: dict[int, tuple[Move, Move]] = {}
             for cell in sorted(users[complement]):
+                trials -= 1
                 moves = protector.protect(cell, free_only=True)
                 if moves is None:
                     break
                 found[cell] = moves
             if len(found) < len(users[complement]):
-                protector.hide(complement)
+                protector.walk.hide(complement)
                 continue
             changed = True
             hidden[complement] = False
+            protector.offer(complement)
             for cell, moves in found.items():
                 for used in itertools.chain(up[cell].cells, down[cell].cells):
                     users[int(used)].discard(cell)
@@ -275,23 +227,45 @@ def _shown_again(
     return Pattern(hidden=hidden, up=up, down=down)
 
 
-def check_rule_six(table: MaskingTable, rules: MaskingRules, hidden: Bools) -> None:
-    """Where a total is shown, what is hidden under it is neither alone, tiny nor under 11 in all.
+def _rule_six(
+    table: MaskingTable, rules: MaskingRules, protector: Protector, pattern: Pattern
+) -> Pattern:
+    """Hide one more cell under each shown total whose hidden cells are all tiny or under 11.
 
-    Source: DDG 2.0, 7.1, M-6, and 7.2, M-12.
+    The further cell brings the cheapest move through it, so that it is not given back at once.
+
+    Source: DDG 2.0, 7.1, M-6, and 7.2, M-12 and M-16.
 
     Raises:
-        MaskingError: a group breaks the rule.
+        MaskingError: no further cell can be hidden where the rule wants one.
     """
+    hidden, groups = pattern.hidden.copy(), table.layout.groups
+    while (broken := _breaking_rule_six(table, rules, hidden)).size:
+        group = int(broken[0])
+        members = groups.members[groups.starts[group] : groups.starts[group + 1]]
+        candidates = members[~hidden[members] & (table.people[members] >= rules.min_people)]
+        found = [move for cell in candidates.tolist() if (move := protector.join(cell)) is not None]
+        if not found and (move := protector.join(int(groups.total[group]))) is not None:
+            found = [move]
+        if not found:
+            raise MaskingError(
+                table.name,
+                "no further cell can be hidden under a total whose hidden cells are all tiny",
+                "publish coarser groups",
+            )
+        best = min(found, key=protector.walk.cost_of)
+        for used in best.cells.tolist():
+            hidden[used] = True
+            protector.walk.hide(used)
+    return Pattern(hidden=hidden, up=pattern.up, down=pattern.down)
+
+
+def _breaking_rule_six(table: MaskingTable, rules: MaskingRules, hidden: Bools) -> Ints:
     groups = table.layout.groups
     count = groups.sums(hidden.astype(np.int64))
     people = groups.sums(np.where(hidden, table.people, 0))
     largest = groups.largest(np.where(hidden, table.people, 0))
     watched = groups.exact & ~hidden[groups.total] & (count > 0)
-    broken = watched & ((count == 1) | (people < rules.min_people) | (largest <= 3))
-    if bool(broken.any()):
-        raise MaskingError(
-            table.name,
-            f"{int(broken.sum())} sums would still give a hidden cell away",
-            "publish coarser groups",
-        )
+    return np.flatnonzero(
+        watched & ((count == 1) | (people < rules.min_people) | (largest <= _TINY))
+    )

@@ -110,9 +110,9 @@ def _safe_codes(table: MaskingTable, rules: MaskingRules, reasons: Ints, block: 
     bounds = Bounds.labelled(table, reasons, rules)
     protector = Protector(table, rules, bounds)
     for cell in np.flatnonzero(reasons == SHOWN).tolist():
-        protector.show(cell)
+        protector.walk.show(cell)
     for cell in np.flatnonzero(reasons != SHOWN).tolist():
-        protector.hide(cell)
+        protector.walk.hide(cell)
     collapsed: set[int] = set()
     for cell in np.flatnonzero(reasons == SMALL).tolist():
         if int(block[cell]) not in collapsed and protector.protect(cell, free_only=True) is None:
