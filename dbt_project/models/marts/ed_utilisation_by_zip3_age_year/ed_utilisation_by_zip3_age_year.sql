@@ -3,7 +3,7 @@ with visits as (
     select
         person_key,
         visit_year,
-        coalesce(zip3, 'Unknown') as zip3,
+        zip3,
         {{ age_group('age_years') }} as age_group
     from {{ source('deidentified', 'ed_visits') }}
 )
@@ -16,4 +16,4 @@ select
     count(distinct person_key) as person_count
 from visits
 group by zip3, age_group, visit_year
-order by zip3, age_group, visit_year
+order by zip3 nulls last, age_group, visit_year
