@@ -105,7 +105,7 @@ def test_utilisation_counts_visits_and_distinct_people(run):
     for visit in VISITS:
         age = visit["age_years"]
         band = next((b for top, b in BANDS if age is not None and age <= top), "Unknown")
-        cell = (visit["zip3"] or "Unknown", band, visit["visit_year"])
+        cell = (visit["zip3"], band, visit["visit_year"])
         visits[cell] += 1
         people.setdefault(cell, set()).add(visit["person_key"])
     rows = query(run, "select * from staging.main.ed_utilisation_by_zip3_age_year")
