@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ from deid_platform.governance.events import (
 )
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.requests import Actor, requests
-from deid_platform.governance.targets import Release, target_named
+from deid_platform.governance.targets import Release, Target, target_named
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,6 +53,7 @@ MANIFEST = "manifest.json"
 """Lists every other file of a bundle with its digest."""
 
 _RELEASER = Role.DATA_ENGINEER
+_WORK = "release-"
 _Ask = Callable[[Records], Authority]
 
 
@@ -93,40 +95,66 @@ def publish(
     """
     way_out = target_named(target)
     ledger.verify()
-    deployment.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix="release-", dir=deployment.scratch) as work:
-        folder = Path(work) / "bundle"
-        folder.mkdir(mode=0o755)
-        with open_zone(deployment, Zone.RELEASE, reading=[Zone.LIMITED], files=[folder]) as con:
-            content = candidate_fingerprint(con, publication.name)
+    _make_private(deployment.scratch)
+    try:
+        with tempfile.TemporaryDirectory(prefix=_WORK, dir=deployment.scratch) as work:
+            return _publish(
+                deployment, ledger, publication, policy, actor, way_out, request, Path(work)
+            )
+    except AuthorisationError as error:
+        record_refusal(
+            ledger,
+            error,
+            publication=publication.name,
+            action=Action.RELEASE,
+            actor=actor,
+            request=request,
+        )
+        raise
 
-            def ask(records: Records) -> Authority:
-                authority = authorise(
-                    records,
-                    publication.name,
-                    content,
-                    candidate_gates(),
-                    request=request,
-                    publication_digest=publication.digest,
-                    policy_digest=policy.digest,
-                )
-                check_role(authority.request.id, Action.RELEASE, actor.identity, _RELEASER)
-                check_releaser(authority, actor)
-                return authority
 
-            authority = _asked(ledger, ask, publication.name, actor, request)
-            con.execute("begin")
-            table = _copied(con, publication, content)
-            release = describe(con, table, publication, policy, authority)
-            way_out.write(con, table, release, folder)
-            _write_manifest(folder, release, authority)
-            digest = _file_digest(folder / MANIFEST)
-            new = _record(ledger, ask, release, target, digest, actor)
-            con.execute("commit")
+def _publish(
+    deployment: Deployment,
+    ledger: Ledger,
+    publication: Publication,
+    policy: DdgPolicy,
+    actor: Actor,
+    target: Target,
+    request: str | None,
+    work: Path,
+) -> Published:
+    folder = work / "bundle"
+    folder.mkdir(mode=0o755)
+    with open_zone(deployment, Zone.RELEASE, reading=[Zone.LIMITED], files=[folder]) as con:
+        _clear_leftovers(work)
+        content = candidate_fingerprint(con, publication.name)
+
+        def ask(records: Records) -> Authority:
+            authority = authorise(
+                records,
+                publication.name,
+                content,
+                candidate_gates(),
+                request=request,
+                publication_digest=publication.digest,
+                policy_digest=policy.digest,
+            )
+            check_role(authority.request.id, Action.RELEASE, actor.identity, _RELEASER)
+            check_releaser(authority, actor)
+            return authority
+
+        authority = ask(ledger)
+        con.execute("begin")
+        table = _copied(con, publication, content)
+        release = describe(con, table, publication, policy, authority)
+        target.write(con, table, release, folder)
+        _write_manifest(folder, release, authority)
+        digest = _file_digest(folder / MANIFEST)
+        new = _record(ledger, ask, release, target.name, digest, actor)
+        con.execute("commit")
         destination = deployment.outbox / publication.name / release.id
-        _deliver(folder, destination, Path(work) / "replaced")
-        files = sorted(file.name for file in destination.iterdir())
-        _record_delivery(ledger, deployment, release, target, digest, destination, actor)
+        _deliver(folder, destination, work / "replaced")
+        _record_delivery(ledger, deployment, release, target.name, digest, destination, actor)
     return Published(
         release=release.id,
         request=release.request,
@@ -134,7 +162,7 @@ def publish(
         fingerprint=content,
         rows=release.rows,
         folder=destination,
-        files=tuple(files),
+        files=tuple(sorted(file.name for file in destination.iterdir())),
         manifest_digest=digest,
         new=new,
     )
@@ -166,24 +194,6 @@ def candidate_fingerprint(con: duckdb.DuckDBPyConnection, publication: str) -> s
             f"candidate/{publication}", "there is no such table", "build it with `deid run`"
         )
     return fingerprint(con, qualified(Zone.LIMITED.value, "candidate", publication))
-
-
-def _asked(
-    ledger: Ledger, ask: _Ask, publication: str, actor: Actor, request: str | None
-) -> Authority:
-    try:
-        authority = ask(ledger)
-    except AuthorisationError as error:
-        record_refusal(
-            ledger,
-            error,
-            publication=publication,
-            action=Action.RELEASE,
-            actor=actor,
-            request=request,
-        )
-        raise
-    return authority
 
 
 def _copied(con: duckdb.DuckDBPyConnection, publication: Publication, content: str) -> str:
@@ -304,6 +314,22 @@ def _record_delivery(
         return [delivered]
 
     ledger.decide(command)
+
+
+def _clear_leftovers(work: Path) -> None:
+    """Remove what killed runs left: whoever holds the release zone is the only one publishing."""
+    for folder in work.parent.glob(f"{_WORK}*"):
+        if folder != work:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        raise ZoneError(
+            str(folder), "the folder cannot be made", "check its owner, mode and free space"
+        ) from None
 
 
 def _deliver(folder: Path, destination: Path, aside: Path) -> None:

@@ -3,7 +3,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import multiprocessing
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from deid_platform.core.errors import (
 from deid_platform.core.workflow import Role, State
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
+from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.governance import decisions
 from deid_platform.governance import publish as publish_module
@@ -26,7 +30,7 @@ from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.publish import publish
 from deid_platform.governance.requests import Actor, request_of
 from deid_platform.governance.targets import target_names
-from tests.support.governance import ANA, BEN, DANA, NAME, ROWS, World, world
+from tests.support.governance import ANA, BEN, DANA, NAME, ROWS, World, opened, world
 
 CHANGED = (*ROWS[:-1], ("Alpine", 2024, 26, 20, 1200, 0))
 
@@ -224,6 +228,31 @@ def test_killed_at_any_step_the_next_run_completes_the_same_release(
     assert world.ledger.verify()
 
 
+def publish_and_die(deployment: Deployment, request: str, step: str) -> None:
+    """Run in a process of its own: end it, without any clean-up, where ``step`` would begin."""
+    setattr(publish_module, step, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+    opened(deployment).publish(request)
+
+
+@pytest.mark.parametrize("step", ["_write_manifest", "_record", "_deliver", "_record_delivery"])
+def test_a_process_killed_at_any_step_is_completed_by_the_next(world, tmp_path, step):
+    reference = _other(tmp_path)
+    reference.approved()
+    reference.publish()
+    approved = world.approved()
+    process = multiprocessing.get_context("spawn").Process(
+        target=publish_and_die, args=(world.deployment, approved.id, step)
+    )
+    process.start()
+    process.join(timeout=120)
+    assert process.exitcode == -signal.SIGKILL
+    assert world.publish(approved.id).new == (step in ("_write_manifest", "_record"))
+    assert outbox(world) == outbox(reference)
+    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
+    assert len(released_rows(world)) == len(ROWS)
+    assert not list(world.deployment.scratch.glob("release-*"))
+
+
 @pytest.mark.parametrize("damage", ["changed", "removed file", "added file", "removed all"])
 def test_a_damaged_bundle_is_put_right_by_releasing_again(world, damage):
     approved = world.approved()
@@ -315,7 +344,7 @@ def test_a_withdrawal_while_the_bundle_is_written_stops_the_release(world, monke
     with pytest.raises(AuthorisationError, match="is withdrawn"):
         world.publish(approved.id)
     assert nothing_is_out(world)
-    assert not count(world, RequestReleased)
+    assert (count(world, RequestReleased), count(world, ActionRefused)) == (0, 1)
 
 
 def test_a_recalled_release_cannot_be_repeated(world):
@@ -348,9 +377,7 @@ def test_a_request_of_another_publication_releases_nothing(world):
     with open_zone(world.deployment, Zone.LIMITED) as con:
         con.execute(f"create table candidate.other as from candidate.{NAME}")
     with pytest.raises(AuthorisationError, match="recorded no candidate"):
-        publish(
-            world.deployment, world.ledger, other, world.policy, actor=DANA, request="req-0001"
-        )
+        publish(world.deployment, world.ledger, other, world.policy, actor=DANA, request="req-0001")
 
 
 def test_a_broken_ledger_authorises_nothing(world):
@@ -365,9 +392,7 @@ def test_a_broken_ledger_authorises_nothing(world):
     assert nothing_is_out(world)
 
 
-@pytest.mark.parametrize(
-    "label", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx", "  =1", "\n=1", "＝1"]
-)
+@pytest.mark.parametrize("label", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx", "  =1", "\n=1", "＝1"])
 def test_a_label_that_a_spreadsheet_would_run_is_refused_without_being_quoted(world, label):
     world.build([*ROWS, (label, 2024, 30, 20, 1000, 0)])
     world.approve(world.submit().id)

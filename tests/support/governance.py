@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from deid_platform.core.declaration import parse_publication
@@ -150,12 +151,23 @@ def world(folder: Path, ledger_url: str | None = None) -> World:
     environment = {} if ledger_url is None else {"DEID_LEDGER_URL": ledger_url}
     deployment = Deployment(project=project, home=folder / "home", environment=environment)
     initialise(deployment)
+    return opened(deployment)
+
+
+def opened(deployment: Deployment) -> World:
+    """The world of a deployment that is there already."""
     return World(
         deployment=deployment,
         publication=parse_publication(NAME, {**BLOCK, "policy": "calhhs_ddg_2"}, name=NAME),
-        policy=load_policy("calhhs_ddg_2", deployment),
+        policy=_policy(),
         ledger=Ledger.open(deployment.ledger_url),
     )
+
+
+@cache
+def _policy() -> DdgPolicy:
+    checkout = Deployment(project=CHECKOUT, home=CHECKOUT, environment={})
+    return load_policy("calhhs_ddg_2", checkout)
 
 
 def write_manifest(deployment: Deployment) -> None:
