@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 .PHONY: demo test dev bench lint docs lock clean
 
 demo: $(VENV)/.installed
-	$(BIN)/deid demo
+	$(BIN)/deid demo $(if $(SYNTHEA),--synthea "$(SYNTHEA)")
 
 test: $(VENV)/.installed
 	$(BIN)/pytest $(PYTEST_ARGS)
