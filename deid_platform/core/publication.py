@@ -98,6 +98,7 @@ class Dimension(Characteristic):
     least_interesting: tuple[str, ...] = ()
     strategy: ComplementStrategy | None = None
     coarser: dict[str, dict[str, str]] = Field(default_factory=dict)
+    pool_years: tuple[int, ...] = ()
     may_drop: bool = False
 
 

@@ -53,7 +53,8 @@ class Additive:
         cls, cells: Mapping[str, int], total: int | None, gate: frozenset[str] | bool
     ) -> Additive:
         """Cells of one group, and the total they add up to if it is shown."""
-        named: dict[Name, int] = dict(cells)
+        named: dict[Name, int] = {}
+        named.update(cells)
         if total is not None:
             named[TOTAL] = total
         return cls(cells=named, axes=(tuple(cells),), gate=gate, total=total)

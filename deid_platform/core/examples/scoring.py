@@ -102,7 +102,7 @@ def _variable(name: str, fields: Fields, policy: DdgPolicy) -> Scored:
     kind = VARIABLES.get(name)
     if kind is None:
         raise bad(fields.where, "an unknown variable")
-    labels, populations = _labels(name, kind, fields)
+    labels, populations = _labels(kind, fields)
     margin = fields.first("margin_of_error", "margin")
     smallest = fields.first("smallest_population")
     fields.note(
@@ -129,7 +129,7 @@ def _variable(name: str, fields: Fields, policy: DdgPolicy) -> Scored:
     return Scored(where=fields.where, name=name, declared=declared, labels=labels, policy=policy)
 
 
-def _labels(name: str, kind: Kind, fields: Fields) -> tuple[list[str], dict[str, Any]]:
+def _labels(kind: Kind, fields: Fields) -> tuple[list[str], dict[str, Any]]:
     """Labels and populations, in any of the forms that examples use."""
     populations = fields.take("populations")
     form = fields.take("form")
