@@ -8,7 +8,6 @@ import secrets
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from typer.core import TyperGroup
 
 from deid_platform.cli import console, print_json
@@ -96,18 +95,13 @@ def list_requests(
     if as_json:
         print_json([as_document(one) for one in found.values()])
         return
-    table = Table("request", "publication", "state", "requester", "since", "waits for")
     for one in found.values():
         step = todo.get(one.id)
-        table.add_row(
-            one.id,
-            one.publication,
-            one.state.value,
-            str(one.requester),
-            one.history[-1].at[:16],
-            f"{step.role.value}: {step.what}" if step else "",
-        )
-    console.print(table)
+        since = one.history[-1].at[:16]
+        line = f"{one.id}  {one.state.value}  {one.publication}  {one.requester}  {since}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if step is not None:
+            console.print(f"    waits for a {step.role.value}: {step.what}", highlight=False)
 
 
 def show(
