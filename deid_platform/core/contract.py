@@ -107,6 +107,12 @@ class Contract(BaseModel):
         """
         if isinstance(declared, Mapping) and isinstance(declared.get("name"), str):
             where = declared["name"]
+        undecided = [
+            DeclarationError(f"{where}: {path}", "nobody has decided this", "replace needs_review")
+            for path in _undecided(declared)
+        ]
+        if undecided:
+            raise first_of(undecided)
         try:
             return cls.model_validate(declared)
         except pydantic.ValidationError as error:
@@ -219,6 +225,15 @@ def validation_errors(where: str, error: pydantic.ValidationError) -> list[Decla
         )
         for problem in error.errors(include_input=False, include_url=False)
     ]
+
+
+def _undecided(declared: object, path: str = "") -> Iterator[str]:
+    """Where a draft's mark still stands, in the order of the file."""
+    if isinstance(declared, Mapping):
+        for key, value in declared.items():
+            yield from _undecided(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(declared, str) and AttributeClass.NEEDS_REVIEW in declared.split("/"):
+        yield path
 
 
 def _path(loc: tuple[int | str, ...]) -> list[str]:
