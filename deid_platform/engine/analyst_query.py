@@ -35,7 +35,7 @@ def ask(deployment: Deployment, snapshot: str, sql: str, limit: int) -> Answer:
     """
     file = snapshot_file(deployment, snapshot)
     where = f"query on {snapshot}"
-    with open_snapshot(deployment, file, snapshot) as con:
+    with open_snapshot(file, snapshot) as con:
         try:
             statements = con.extract_statements(sql)
             if len(statements) != 1 or statements[0].type not in _READING:

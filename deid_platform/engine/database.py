@@ -58,7 +58,8 @@ def open_zone(
         raise ZoneError(writing.value, "may not read from that zone", "see core/zones.py")
     if snapshot is not None and any(z in ENCRYPTED for z in (*reading, writing, staging)):
         raise ZoneError("snapshot", "a zone that holds PHI has no snapshots", "publish another")
-    with _session(deployment) as con:
+    _private(deployment.scratch)
+    with _session(deployment.scratch) as con:
         if writing is not None:
             _private(deployment.zone_file(writing).parent)
             _attach(con, deployment, writing, deployment.zone_file(writing), writing.value, "rw")
@@ -78,18 +79,17 @@ def open_zone(
 
 
 @contextlib.contextmanager
-def open_snapshot(
-    deployment: Deployment, file: Path, name: str
-) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_snapshot(file: Path, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only session over one published snapshot, current under ``name``.
 
-    DuckDB's errors leave it as they are: the caller, who serves the reader of the snapshot, knows
-    which of them may be shown.
+    It writes nothing below the deployment's home, where analysts have no business. DuckDB's errors
+    leave it as they are: the caller, who serves the reader of the snapshot, knows which of them
+    may be shown.
 
     Raises:
         ZoneError: the file cannot be opened.
     """
-    with _session(deployment) as con:
+    with _session(Path(tempfile.gettempdir())) as con:
         _attach_plain(con, file, name, "ro")
         con.execute(f"use {identifier(name)}")
         lock_down(con)
@@ -97,14 +97,13 @@ def open_snapshot(
 
 
 @contextlib.contextmanager
-def _session(deployment: Deployment) -> Iterator[duckdb.DuckDBPyConnection]:
+def _session(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory DuckDB with a private folder for spill files, gone when it ends."""
-    _private(deployment.scratch)
     try:
-        spill = Path(tempfile.mkdtemp(prefix="spill-", dir=deployment.scratch))
+        spill = Path(tempfile.mkdtemp(prefix="spill-", dir=scratch))
     except OSError:
         raise ZoneError(
-            str(deployment.scratch),
+            str(scratch),
             "no spill folder can be made in it",
             "check its owner, mode and free space",
         ) from None

@@ -24,6 +24,7 @@ UNPARTITIONED = "all"
 _PARTITION = "{partition}"
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _FORMATS = {".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+_GLOB = frozenset("*?[")
 _CHUNK = 1 << 22
 
 
@@ -111,7 +112,7 @@ def find_delivery(deployment: Deployment, contract: Contract, partition: str) ->
             + _shown([path.name for path in matching]),
             "leave one of them in the landing folder",
         )
-    return _checked(deployment, matching[0])
+    return _checked(deployment, contract, matching[0])
 
 
 def available_partitions(deployment: Deployment, contract: Contract) -> list[str]:
@@ -170,7 +171,7 @@ def _matching(
     return folder, [path for path in entries if pattern.fullmatch(path.name)]
 
 
-def _checked(deployment: Deployment, path: Path) -> Delivery:
+def _checked(deployment: Deployment, contract: Contract, path: Path) -> Delivery:
     name = str(path.relative_to(deployment.landing))
     try:
         real = path.resolve(strict=True)
@@ -187,12 +188,19 @@ def _checked(deployment: Deployment, path: Path) -> Delivery:
         raise DeliveryError(name, "this is not a regular file", "deliver a file")
     if not os.access(real, os.R_OK):
         raise DeliveryError(name, "the file cannot be read", "check its owner and mode")
-    if status.st_size == 0:
+    if set(str(real)) & _GLOB:
+        raise DeliveryError(
+            name,
+            "its path holds one of * ? [, which DuckDB reads as a pattern of several files",
+            "rename the file, or move DEID_HOME",
+        )
+    format_ = _FORMATS[path.suffix.lower()]
+    if status.st_size == 0 and not (format_ == "ndjson" and contract.source.allow_empty):
         raise DeliveryError(name, "the file is empty (0 bytes)", "deliver it again")
     return Delivery(
         path=real,
         name=name,
-        format=_FORMATS[path.suffix.lower()],
+        format=format_,
         size=status.st_size,
         stamp=_stamp(status),
     )

@@ -7,7 +7,7 @@ import binascii
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deid_platform.core.errors import ZoneKeyError
@@ -15,6 +15,7 @@ from deid_platform.core.zones import ENCRYPTED, Zone
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _KEY_BYTES = 32
+_LONGEST_FILE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Deployment:
 
     project: Path
     home: Path
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Deployment:
@@ -105,12 +106,14 @@ class Deployment:
             raise ZoneKeyError(zone.value, "this zone has no key", "ask for raw or limited only")
         variable = f"DEID_{zone.value.upper()}_KEY"
         given = self.environment.get(variable, "").strip()
-        if given and not given.startswith(("/", "~")):
+        # Base64 may begin with a slash, as paths do: a key is known by what it decodes to.
+        if given and (_is_key(given) or not given.startswith(("/", "~"))):
             return _checked_key(variable, given)
         file = Path(given).expanduser() if given else self.home / "keys" / f"{zone.value}.key"
         try:
-            mode = stat.S_IMODE(file.stat().st_mode)
-            text = file.read_text("ascii").strip()
+            with file.open(encoding="ascii") as content:
+                status = os.fstat(content.fileno())
+                text = content.read(_LONGEST_FILE).strip()
         except (OSError, UnicodeDecodeError):
             raise ZoneKeyError(
                 variable,
@@ -118,17 +121,24 @@ class Deployment:
                 "set it to a base64 key of 32 bytes or to the path of a key file, "
                 "or run `deid init` to make key files",
             ) from None
-        if mode & 0o077:
+        if stat.S_IMODE(status.st_mode) & 0o077:
             raise ZoneKeyError(str(file), "the key file can be read by others", "chmod 600 it")
+        if status.st_uid not in (os.geteuid(), 0):
+            raise ZoneKeyError(
+                str(file), "the key file belongs to another user", "chown it to the one who runs"
+            )
         return _checked_key(str(file), text)
 
 
-def _checked_key(where: str, text: str) -> str:
+def _is_key(text: str) -> bool:
     try:
-        decoded = base64.b64decode(text, validate=True)
+        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
     except (binascii.Error, ValueError):
-        decoded = b""
-    if len(decoded) != _KEY_BYTES:
+        return False
+
+
+def _checked_key(where: str, text: str) -> str:
+    if not _is_key(text):
         raise ZoneKeyError(
             where, "this is not a base64 key of 32 bytes", "make one with `deid init`"
         )

@@ -7,6 +7,7 @@ state, and so does a crash.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -125,7 +126,8 @@ def ingest(
         _replace_partition(con, contract, partition, reading, now)
     finally:
         for name in ("staged", "refused", "shifts", "duplicated", "orphans"):
-            con.execute(f"drop table if exists temp.main.{name}")
+            with contextlib.suppress(duckdb.Error):  # else it would hide what went wrong
+                con.execute(f"drop table if exists temp.main.{name}")
     return _result(contract, partition, now)
 
 

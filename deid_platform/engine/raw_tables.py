@@ -61,7 +61,7 @@ def quarantine(contract: Contract) -> str:
 
 
 def prepare_raw(con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]) -> None:
-    """Create the raw tables of ``contracts`` where they do not exist, empty.
+    """Create the raw tables and crosswalks of ``contracts`` where they do not exist, empty.
 
     A table made for an earlier version of its contract gains the new columns, as nulls, loses
     those no longer declared, and has its types changed.
@@ -69,7 +69,7 @@ def prepare_raw(con: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]) -
     Raises:
         ZoneError: values already stored do not fit a changed type.
     """
-    for schema in ("ingest", "quarantine", "crosswalk"):
+    for schema in ("ingest", "quarantine"):
         con.execute(f"create schema if not exists {RAW}.{schema}")
     con.execute(f"create table if not exists {DELIVERIES} ({_DELIVERIES_COLUMNS})")
     for contract in contracts:

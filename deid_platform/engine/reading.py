@@ -200,7 +200,7 @@ def _read_ndjson(
         f"maximum_object_size = {MAX_RECORD_BYTES + 2})"
     )
     names = _check_objects(con, contract, delivery, scan)
-    columns = [name for name in contract.columns if name in names]
+    columns = [name for name in contract.columns if name in names or not names]
     shape = literal(json.dumps(dict.fromkeys(columns, "VARCHAR")))
     fields = ", ".join(
         f"nullif(object[{literal(name)}], '') as d{n}" for n, name in enumerate(columns)

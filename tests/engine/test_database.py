@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import stat
 from pathlib import Path
 
@@ -168,3 +169,27 @@ def test_a_damaged_block_met_while_reading_is_called_damage(deployment: Deployme
 
 def test_duckdb_is_a_version_that_encrypts() -> None:
     assert tuple(map(int, duckdb.__version__.split(".")[:2])) >= (1, 5)
+
+
+def test_a_key_that_begins_like_a_path_is_a_key(tmp_path: Path) -> None:
+    key = base64.b64encode(b"\xff" * 32).decode()
+    assert key.startswith("/")
+    deployment = Deployment(project=tmp_path, home=tmp_path, environment={"DEID_RAW_KEY": key})
+    assert deployment.key(Zone.RAW) == key
+
+
+def test_a_deployment_prints_without_its_keys(tmp_path: Path) -> None:
+    environment = {"DEID_RAW_KEY": CANARY}
+    assert CANARY not in repr(Deployment(project=tmp_path, home=tmp_path, environment=environment))
+
+
+def test_a_key_file_of_another_user_is_refused(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = deployment.home / "keys" / "raw.key"
+    if key.owner() == "root":
+        os.chown(key, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(ZoneKeyError, match="belongs to another user"):
+        deployment.key(Zone.RAW)

@@ -305,3 +305,19 @@ def test_every_quarantined_row_adds_up_with_the_loaded_ones_at_scale(
         "(select _row from raw.main.visits union all select _row from raw.quarantine.visits)",
     )
     assert places == [(300_000, 300_000, 300_000)]
+
+
+def test_an_empty_ndjson_file_is_an_empty_table_where_the_contract_allows_one(
+    deployment: Deployment,
+) -> None:
+    land(deployment, f"{FILE}.ndjson", "")
+    with pytest.raises(DeliveryError, match="0 bytes"):
+        take(deployment)
+    assert take(deployment, visits_contract(source={"allow_empty": True})).rows_in == 0
+
+
+def test_a_path_that_duckdb_would_read_as_a_pattern_is_refused(tmp_path: Path) -> None:
+    deployment = temporary_deployment(tmp_path / "home[1]")
+    land(deployment, f"{FILE}.csv", visits_csv(*ROWS))
+    with pytest.raises(DeliveryError, match="reads as a pattern"):
+        take(deployment)

@@ -71,7 +71,7 @@ def test_published_files_can_be_read_and_not_written(deployment: Deployment) -> 
 def test_an_open_reader_keeps_the_snapshot_it_opened(deployment: Deployment) -> None:
     write_mart(deployment, 1)
     file = publish(deployment).file
-    with open_snapshot(deployment, file, "marts") as con:
+    with open_snapshot(file, "marts") as con:
         assert con.execute("select max(value) from one").fetchall() == [(1,)]
         write_mart(deployment, 2)
         publish(deployment)
