@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -83,7 +84,8 @@ def execute(
     if months is not None:
         tags |= {RANGE_START: months[0], RANGE_END: months[1]}
     run_id = str(uuid.uuid4())
-    with _telling(instance, run_id, progress):
+    # dbt's console text goes to the log of its step; a command's standard output is its own.
+    with _telling(instance, run_id, progress), contextlib.redirect_stdout(io.StringIO()):
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             run_id=run_id,
