@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from deid_platform.core.errors import LedgerError
-from deid_platform.governance.events import Event, canonical_json, event_from
+from deid_platform.governance.events import Event, event_from
+from deid_platform.governance.plain import canonical_json
 
 GENESIS = "0" * 64
 """What the first entry names as its predecessor."""

@@ -7,63 +7,15 @@ added only with a default, and never renamed.
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from deid_platform.core.errors import LedgerError
+from deid_platform.governance.plain import Plain, check_plain
 
 if TYPE_CHECKING:
+    from deid_platform.core.attestation import SafeHarborAttestation
     from deid_platform.engine.gates import GateResult
-
-Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
-"""What an event's payload may be made of."""
-
-_LONGEST_TEXT = 1_000
-
-
-def canonical_json(value: Plain) -> str:
-    """The one text of a value: sorted keys, no spaces, ASCII."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    )
-
-
-def check_plain(value: object, where: str = "event") -> Plain:
-    """Pass JSON's own types through and refuse all else.
-
-    Exact types only: a DataFrame, a row, a numpy scalar or an enum is a caller's mistake, and
-    bytes or a date may be a cell.
-
-    Raises:
-        LedgerError: a value of another type, a non-finite number, a long or unprintable text.
-    """
-    if value is None or type(value) in (bool, int):
-        return value  # type: ignore[return-value]
-    if type(value) is float and math.isfinite(value):
-        return value
-    if type(value) is str and len(value) <= _LONGEST_TEXT and (value.isprintable() or not value):
-        return value
-    if type(value) in (list, tuple):
-        return [check_plain(item, where) for item in value]  # type: ignore[attr-defined]
-    if type(value) is dict:
-        return {
-            _key(key, where): check_plain(item, f"{where}.{key}") for key, item in value.items()
-        }
-    raise LedgerError(
-        where,
-        f"a value of type {type(value).__name__} that the ledger does not hold",
-        "record names, counts and digests: printable text under 1,000 characters, finite "
-        "numbers, and lists and objects of those",
-    )
-
-
-def _key(key: object, where: str) -> str:
-    if type(key) is not str or not key.isprintable() or len(key) > _LONGEST_TEXT:
-        raise LedgerError(where, "an object key that is not a name", "key it by a name")
-    return key
-
 
 _KINDS: dict[str, type[Event]] = {}
 
@@ -151,20 +103,62 @@ class TableDeidentified(Event, kind="table.deidentified", subject="table"):
 
 @dataclass(frozen=True, kw_only=True)
 class SafeHarborAttested(Event, kind="determination.safe_harbor", subject="table"):
-    """A table meets 45 CFR 164.514(b)(2)(i): what became of each of the 18 identifier classes.
+    """The 18 identifiers are removed from a table, 45 CFR 164.514(b)(2)(i).
 
-    ``treatments`` maps each class to what removes it, or to the fact that the source declares
-    none of it. ``actual_knowledge`` is the statement under 164.514(b)(2)(ii); see `determinations`
-    for who may make it.
+    ``treatments`` says what became of each source column, ``identifiers`` which class it holds.
+    ``actual_knowledge`` is no statement: that is `ActualKnowledgeStated`, made by a person.
     """
 
     table: str
     contract_digest: str
     policy_digest: str
     treatments: dict[str, str]
-    actual_knowledge: str
     by: str
+    actual_knowledge: str = "not stated: 164.514(b)(2)(ii) takes the statement of a person"
     fingerprint: str | None = None
+    identifiers: dict[str, str] = field(default_factory=dict)
+    oldest_age: int | None = None
+    zip3_profile: str | None = None
+    zip3_vintage: str | None = None
+    zip3_digest: str | None = None
+    reference_year: int | None = None
+
+    @classmethod
+    def of(
+        cls, attestation: SafeHarborAttestation, *, table: str, fingerprint: str, by: str
+    ) -> SafeHarborAttested:
+        """The event of what the engine attests of a table's content."""
+        return cls(
+            table=table,
+            contract_digest=attestation.contract_digest,
+            policy_digest=attestation.policy_digest,
+            treatments={
+                one.column: one.action if one.output else "drop" for one in attestation.treatments
+            },
+            by=by,
+            fingerprint=fingerprint,
+            identifiers={
+                one.column: one.identifier.value for one in attestation.treatments if one.identifier
+            },
+            oldest_age=attestation.oldest_age,
+            zip3_profile=attestation.zip3_profile,
+            zip3_vintage=attestation.zip3_vintage,
+            zip3_digest=attestation.zip3_digest,
+            reference_year=attestation.reference_year,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActualKnowledgeStated(Event, kind="determination.actual_knowledge", subject="table"):
+    """A person says whether what is left in a table could identify somebody, 164.514(b)(2)(ii)."""
+
+    table: str
+    fingerprint: str
+    answer: str
+    scenarios: str
+    role: str
+    by: str
+    os_user: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +206,7 @@ class TablePromoted(Event, kind="table.promoted", subject="table"):
 
 @dataclass(frozen=True, kw_only=True)
 class AssessmentRecorded(Event, kind="assessment.recorded", subject="publication"):
-    """A publication's aggregate was assessed under the DDG; the score sheet is kept by digest."""
+    """A publication was assessed under the DDG; ``fingerprint`` is of the unmasked aggregate."""
 
     publication: str
     fingerprint: str

@@ -34,7 +34,8 @@ from deid_platform.governance.chain import (
     linked,
     payload_of,
 )
-from deid_platform.governance.events import Event, canonical_json
+from deid_platform.governance.events import Event
+from deid_platform.governance.plain import canonical_json
 
 SCHEMA = "0001"
 """The newest migration; a test holds it to the migrations folder."""

@@ -27,8 +27,8 @@ from deid_platform.governance.events import (
     RequestSubmitted,
     RequestSuperseded,
     RequestWithdrawn,
-    canonical_json,
 )
+from deid_platform.governance.plain import canonical_json
 
 _ACTIONS: dict[type[Event], Action] = {
     RequestSubmitted: Action.SUBMIT,
