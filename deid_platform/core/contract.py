@@ -107,10 +107,7 @@ class Contract(BaseModel):
         """
         if isinstance(declared, Mapping) and isinstance(declared.get("name"), str):
             where = declared["name"]
-        undecided = [
-            DeclarationError(f"{where}: {path}", "nobody has decided this", "replace needs_review")
-            for path in _undecided(declared)
-        ]
+        undecided = [_review(where, path) for path in _undecided(declared)]
         if undecided:
             raise first_of(undecided)
         try:
@@ -225,6 +222,14 @@ def validation_errors(where: str, error: pydantic.ValidationError) -> list[Decla
         )
         for problem in error.errors(include_input=False, include_url=False)
     ]
+
+
+def _review(where: str, path: str) -> DeclarationError:
+    if path.startswith("columns.") and path.endswith(".class"):
+        column = path.removesuffix(".class")
+        do = "give it a class and, if it holds one, its identifier class"
+        return DeclarationError(f"{where}: {column}", "nobody has classified this column", do)
+    return DeclarationError(f"{where}: {path}", "nobody has decided this", "replace needs_review")
 
 
 def _undecided(declared: object, path: str = "") -> Iterator[str]:
