@@ -9,7 +9,9 @@ landing folder where a caller asks for it) and the configuration is locked.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -27,6 +29,8 @@ STAGING = "staging"
 """Catalog name of an attached staging file."""
 SNAPSHOT = "snapshot"
 """Catalog name of a snapshot while it is being written."""
+
+_SPILL = "deid-spill-"
 
 
 @contextlib.contextmanager
@@ -99,20 +103,48 @@ def open_snapshot(file: Path, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
 @contextlib.contextmanager
 def _session(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory DuckDB with a private folder for spill files, gone when it ends."""
+    _sweep(scratch)
     try:
-        spill = Path(tempfile.mkdtemp(prefix="spill-", dir=scratch))
+        spill, held = _spill_folder(scratch)
     except OSError:
         raise ZoneError(
             str(scratch),
             "no spill folder can be made in it",
             "check its owner, mode and free space",
         ) from None
-    con = connect(spill)
     try:
-        yield con
+        con = connect(spill)
+        try:
+            yield con
+        finally:
+            con.close()
     finally:
-        con.close()
         shutil.rmtree(spill, ignore_errors=True)
+        os.close(held)
+
+
+def _spill_folder(scratch: Path) -> tuple[Path, int]:
+    """A new folder and the descriptor whose lock says that a living process uses it."""
+    while True:
+        spill = Path(tempfile.mkdtemp(prefix=_SPILL, dir=scratch))
+        held = os.open(spill, os.O_RDONLY)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if spill.exists():  # a sweep may have been quicker than the lock
+                return spill, held
+        os.close(held)
+
+
+def _sweep(scratch: Path) -> None:
+    """Remove the spill folders of processes that were killed: their locks died with them."""
+    for spill in scratch.glob(f"{_SPILL}*"):
+        with contextlib.suppress(OSError):
+            left = os.open(spill, os.O_RDONLY)
+            try:
+                fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(spill, ignore_errors=True)
+            finally:
+                os.close(left)
 
 
 def connect(spill: Path) -> duckdb.DuckDBPyConnection:

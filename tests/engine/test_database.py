@@ -12,7 +12,7 @@ import pytest
 
 from deid_platform.core.errors import ZoneError, ZoneKeyError
 from deid_platform.core.zones import Zone
-from deid_platform.engine.database import open_zone
+from deid_platform.engine.database import open_zone, translated
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.initialise import initialise
 from tests.support.deployments import temporary_deployment
@@ -193,3 +193,23 @@ def test_a_key_file_of_another_user_is_refused(
         monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(ZoneKeyError, match="belongs to another user"):
         deployment.key(Zone.RAW)
+
+
+def test_the_spill_folder_of_a_killed_process_is_swept_and_a_living_ones_is_not(
+    deployment: Deployment,
+) -> None:
+    left = deployment.scratch / "deid-spill-left"
+    left.mkdir()
+    (left / "duckdb_temp_block-1.block").write_bytes(b"x")
+    with open_zone(deployment, Zone.RAW):
+        living = set(deployment.scratch.iterdir())
+        assert left not in living
+        with open_zone(deployment, Zone.DEIDENTIFIED):
+            assert living < set(deployment.scratch.iterdir())
+
+
+def test_a_full_disk_is_told_as_such() -> None:
+    error = duckdb.IOException(f'Could not write file "{CANARY}": No space left on device')
+    told = str(translated(Zone.RAW, error))
+    assert "the disk is full" in told
+    assert CANARY not in told
