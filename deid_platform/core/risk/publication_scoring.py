@@ -98,20 +98,27 @@ def assess(publication: Publication, facts: TableFacts, policy: DdgPolicy) -> Sc
 def variables_of(publication: Publication, part: PartFacts, policy: DdgPolicy) -> list[Scored]:
     """The variables that hold in a part: its dimensions, the filters and what is inferred.
 
+    A geography that the part shows only as its total is that place.
+
     Source: DDG 2.0, 16.2.13; a filter is an implicit variable (A-32), as is an inferred one.
     """
-    variables = [
-        Scored(
-            where=publication.name,
-            name=column,
-            declared=publication.dimensions[column],
-            labels=part.labels[column],
-            policy=policy,
-            members=part.members.get(column, {}),
-            hierarchy=publication.dimensions[column].hierarchy,
-        )
-        for column in part.dimensions
-    ]
+    variables: list[Scored] = []
+    for column, dimension in publication.dimensions.items():
+        labels = part.labels[column] if column in part.dimensions else ()
+        if not labels and dimension.total is not None and dimension.kind.is_geography:
+            labels = (dimension.total,)
+        if labels:
+            variables.append(
+                Scored(
+                    where=publication.name,
+                    name=column,
+                    declared=dimension,
+                    labels=labels,
+                    policy=policy,
+                    members=part.members.get(column, {}),
+                    hierarchy=dimension.hierarchy,
+                )
+            )
     held: dict[str, Characteristic] = {**publication.filters, **publication.inferred}
     variables += [
         Scored(
