@@ -7,7 +7,7 @@ back as one Arrow table that is joined by row number. No cell value passes throu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -82,8 +82,10 @@ class CandidateAttack:
 
     @property
     def narrowed(self) -> int:
-        """Hidden small cells for which a value that the policy protects is ruled out."""
-        return sum(int(found.narrowed.sum()) for found in self.by_people.values())
+        """Hidden small cells of which a protected value is, or may be, ruled out."""
+        return sum(
+            int((found.narrowed | found.undecided).sum()) for found in self.by_people.values()
+        )
 
     @property
     def holds(self) -> bool:
@@ -262,13 +264,11 @@ def _with_statistics(
     for figure in _linked(publication, people):
         standing |= ~np.isnan(cells.floats(figure))
     given_away = result.watched & standing
-    return Attack(
-        low=result.low,
-        high=result.high,
-        watched=result.watched,
+    return replace(
+        result,
         recovered=result.recovered | given_away,
         narrowed=result.narrowed & ~given_away,
-        by=result.by,
+        undecided=result.undecided & ~given_away,
     )
 
 

@@ -15,11 +15,13 @@ import numpy as np
 
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.blocks import blocks
+from deid_platform.core.masking.intervals import Budget, Question, close
 from deid_platform.core.masking.model import (
     COMPLEMENTARY,
     SMALL,
     UNBOUNDED,
     Bools,
+    Floats,
     Groups,
     Ints,
     Layout,
@@ -46,8 +48,16 @@ class PublishedTable:
     @property
     def hidden(self) -> Bools:
         """Which cells are withheld."""
-        withheld: Bools = self.people < 0
-        return withheld
+        hidden: Bools = self.people < 0
+        return hidden
+
+    @property
+    def incomplete(self) -> Bools:
+        """Which cells lack their people or a figure."""
+        incomplete = self.people < 0
+        for values in self.figures.values():
+            incomplete = incomplete | (values < 0)
+        return incomplete
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,7 +67,8 @@ class Attack:
     ``low`` and ``high`` are the interval of every hidden cell (of shown cells, their value);
     ``watched`` are hidden cells that may be small; ``recovered`` are those of which a single
     value remains, for its people or for a figure, and ``narrowed`` those where a value the policy
-    protects is ruled out.
+    protects is ruled out. ``undecided`` ran out of time. ``reach_low`` and ``reach_high`` are
+    values that some consistent table does have.
     """
 
     low: Ints
@@ -65,35 +76,115 @@ class Attack:
     watched: Bools
     recovered: Bools
     narrowed: Bools
-    by: str
+    undecided: Bools
+    reach_low: Floats
+    reach_high: Floats
 
     @property
     def holds(self) -> bool:
         """Whether the masking withstood."""
-        return not bool(self.recovered.any() or self.narrowed.any())
+        return not bool(self.recovered.any() or self.narrowed.any() or self.undecided.any())
 
-    def summary(self) -> dict[str, int | str]:
-        """Counts only: cells watched, recovered and narrowed."""
+    def summary(self) -> dict[str, int]:
+        """Counts only: cells watched, recovered, narrowed and undecided."""
         return {
             "hidden_watched": int(self.watched.sum()),
             "recovered": int(self.recovered.sum()),
             "narrowed": int(self.narrowed.sum()),
-            "attacker": self.by,
+            "undecided": int(self.undecided.sum()),
         }
 
 
-def attack(table: PublishedTable, rules: MaskingRules, *, small: Bools | None = None) -> Attack:
+def attack(
+    table: PublishedTable,
+    rules: MaskingRules,
+    *,
+    small: Bools | None = None,
+    seconds: float = 600.0,
+) -> Attack:
     """Work out what can be worked out.
 
-    ``small`` marks the cells to judge, where they are known; a reader must take every hidden cell
-    that may be small for one.
+    Args:
+        table: what is published.
+        rules: what the policy protects.
+        small: the cells to judge, where they are known; a reader must take every hidden cell that
+            may be small for one.
+        seconds: what the linear programs may take in all; cells they leave open count against
+            the masking.
 
     Raises:
         MaskingError: what is published contradicts itself.
     """
     low, high = prior(table, rules)
     low, high, figures = propagate(table, low, high)
-    return _judged(table, rules, low, high, figures, small, by="propagation")
+    return closed(table, rules, low, high, figures, small, Budget(seconds))
+
+
+def closed(
+    table: PublishedTable,
+    rules: MaskingRules,
+    low: Ints,
+    high: Ints,
+    figures: dict[str, tuple[Ints, Ints]],
+    small: Bools | None,
+    budget: Budget,
+) -> Attack:
+    """Close the intervals that propagation left, block by block, and judge them."""
+    watched = table.hidden & (low <= rules.largest_small)
+    if small is not None:
+        watched &= small
+    floor, reach = goals(table, rules)
+    undecided = np.zeros(len(low), dtype=bool)
+    reach_low, reach_high = high.astype(float), low.astype(float)
+    block = blocks(table.layout.groups, table.incomplete)
+    for number in np.unique(block[watched]).tolist():
+        reached = close(
+            Question(
+                layout=table.layout,
+                people=np.where(table.hidden, 0, table.people),
+                figure_values={n: np.where(v < 0, 0, v) for n, v in table.figures.items()},
+                block=block == number,
+                low=low,
+                high=high,
+                figures=figures,
+                watched=watched,
+                goal_low=floor,
+                goal_high=reach,
+            ),
+            budget,
+        )
+        undecided |= reached.open
+        reach_low = np.minimum(reach_low, reached.low)
+        reach_high = np.maximum(reach_high, reached.high)
+    single = low == high
+    for least, most in figures.values():
+        single |= least == most
+    recovered = watched & single
+    narrowed = watched & ~recovered & ((low > floor) | (high < reach))
+    return Attack(
+        low=low,
+        high=high,
+        reach_low=reach_low,
+        reach_high=reach_high,
+        watched=watched,
+        recovered=recovered,
+        narrowed=narrowed,
+        undecided=undecided & ~recovered & ~narrowed,
+    )
+
+
+def goals(table: PublishedTable, rules: MaskingRules) -> tuple[Ints, Ints]:
+    """The lowest and highest count that must stay possible, per cell.
+
+    A reader who sees that so many cells under a margin are not zero, or a denominator, knows that
+    much whatever is hidden.
+    """
+    low, high = rules.feasible
+    floor = np.maximum(low, table.layout.groups.least(table.people != 0))
+    reach = np.full(len(floor), high, dtype=np.int64)
+    if table.limit is not None:
+        reach = np.minimum(reach, np.maximum(table.limit, 1))
+    return floor, np.maximum(reach, floor + 1)
 
 
 def prior(table: PublishedTable, rules: MaskingRules) -> tuple[Ints, Ints]:
@@ -184,31 +275,3 @@ def _tighten_inexact(groups: Groups, of: Bools, low: Ints, high: Ints) -> None:
     most = groups.sums(high)
     np.minimum.at(high, member, high[groups.total[group]])
     np.maximum.at(low, member, low[groups.total[group]] - (most[group] - high[member]))
-
-
-def _judged(
-    table: PublishedTable,
-    rules: MaskingRules,
-    low: Ints,
-    high: Ints,
-    figures: dict[str, tuple[Ints, Ints]],
-    small: Bools | None,
-    *,
-    by: str,
-) -> Attack:
-    watched = table.hidden & (low <= rules.largest_small)
-    if small is not None:
-        watched &= small
-    wanted_low, wanted_high = rules.feasible
-    reach = np.full(len(low), wanted_high)
-    if table.limit is not None:
-        reach = np.minimum(reach, np.maximum(table.limit, 1))
-    floor = np.maximum(wanted_low, table.layout.groups.least(table.people != 0))
-    single = low == high
-    for least, most in figures.values():
-        single |= least == most
-    recovered = watched & single
-    narrowed = watched & ~recovered & ((low > floor) | (high < reach))
-    return Attack(
-        low=low, high=high, watched=watched, recovered=recovered, narrowed=narrowed, by=by
-    )

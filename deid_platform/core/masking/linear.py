@@ -15,8 +15,6 @@ import numpy as np
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.model import UNBOUNDED, Bools, Floats, Groups, Ints
 
-_TOLERANCE = 1e-6
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rows:
@@ -98,6 +96,17 @@ def at_least_rows(people: Ints, figure: Ints) -> Rows:
     )
 
 
+def together_rows(column: Ints, capped: Ints) -> Rows:
+    """``capped - column <= 0``: a capped variable that counts how far a column got."""
+    return Rows(
+        starts=np.arange(0, 2 * len(column) + 1, 2),
+        columns=np.stack([capped, column], axis=1).ravel(),
+        values=np.tile([1.0, -1.0], len(column)),
+        lower=np.full(len(column), -np.inf),
+        upper=np.zeros(len(column)),
+    )
+
+
 class Program:
     """One linear program, solved again and again for other objectives.
 
@@ -107,6 +116,7 @@ class Program:
     def __init__(self, name: str, low: Ints, high: Ints, rows: Rows) -> None:
         self.name = name
         self.size = len(low)
+        self.seconds = 0.0
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = self.size, len(rows.lower)
         lp.col_cost_ = np.zeros(self.size)
@@ -119,28 +129,19 @@ class Program:
         lp.a_matrix_.index_ = rows.columns.astype(np.int32)
         lp.a_matrix_.value_ = rows.values
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
-        self._options({"output_flag": False, "threads": 1, "random_seed": 0})
+        self._options({"output_flag": False, "threads": 1, "random_seed": 0, "solver": "simplex"})
         if self._highs.passModel(lp) == highspy.HighsStatus.kError:
             raise MaskingError(name, "the solver refused the model", "report this table's shape")
-
-    def centre(self, seconds: float) -> Floats:
-        """A point well inside what is possible, by the interior point method.
-
-        Raises:
-            MaskingError: nothing is possible, or the solver gave up.
-        """
-        self._options({"solver": "ipm", "run_crossover": "off", "time_limit": seconds})
-        point = self._solve()
-        self._options({"solver": "simplex"})
-        return point
 
     def furthest(self, columns: Ints, direction: int, seconds: float) -> Floats:
         """A point where the sum of some variables is as high (1) or as low (-1) as it can be.
 
+        The simplex method starts from the last answer.
+
         Raises:
             MaskingError: the solver gave up, or what is published contradicts itself.
         """
-        self._options({"time_limit": self._highs.getRunTime() + seconds})
+        self._options({"time_limit": self._highs.getRunTime() + max(seconds, 1.0)})
         cost = np.full(len(columns), -float(direction))
         self._highs.changeColsCost(len(columns), columns.astype(np.int32), cost)
         try:
@@ -148,8 +149,16 @@ class Program:
         finally:
             self._highs.changeColsCost(len(columns), columns.astype(np.int32), cost * 0)
 
+    def cap(self, column: int, high: int) -> None:
+        """Change the upper bound of a variable."""
+        bound = highspy.kHighsInf if high >= UNBOUNDED else float(high)
+        low = float(self._highs.getLp().col_lower_[column])
+        self._highs.changeColBounds(column, low, bound)
+
     def _solve(self) -> Floats:
+        before = self._highs.getRunTime()
         self._highs.run()
+        self.seconds = self._highs.getRunTime() - before
         status = self._highs.getModelStatus()
         if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kUnknown):
             raise MaskingError(

@@ -1,0 +1,202 @@
+"""How far each hidden count can really go: every interval is closed from both sides.
+
+Propagation and linear programs say what is impossible; every point found on the way says what is
+possible, for all cells at once. A cell needs a program of its own only where the two still
+differ after programs that push many cells together.
+
+Source: DDG 2.0, 7.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deid_platform.core.masking.linear import (
+    Program,
+    Rows,
+    at_least_rows,
+    loose_rows,
+    sum_rows,
+    together_rows,
+)
+from deid_platform.core.masking.model import Bools, Floats, Ints, Layout
+
+_NEAR = 0.01
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Question:
+    """One block: its hidden cells, what is known of them, and which cells to look at.
+
+    ``low`` and ``high`` are known bounds (changed in place as more is learnt); ``figures`` give
+    the same for each further figure. ``goal_low`` and ``goal_high`` say how far is far enough.
+    """
+
+    layout: Layout
+    people: Ints
+    figure_values: dict[str, Ints]
+    block: Bools
+    low: Ints
+    high: Ints
+    figures: dict[str, tuple[Ints, Ints]]
+    watched: Bools
+    goal_low: Ints
+    goal_high: Ints
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reached:
+    """The lowest and highest value some consistent table has, per cell; and cells left open."""
+
+    low: Floats
+    high: Floats
+    figures: dict[str, tuple[Floats, Floats]]
+    open: Bools
+
+
+class Budget:
+    """Seconds left for programs, counted by the solver's own clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    def spend(self, seconds: float) -> None:
+        """Take what was used."""
+        self.left -= seconds
+
+
+def close(question: Question, budget: Budget) -> Reached:
+    """Close the intervals of one block as far as the budget goes."""
+    return _Closing(question, budget).run()
+
+
+class _Closing:
+    def __init__(self, question: Question, budget: Budget) -> None:
+        self.question, self.budget = question, budget
+        cells = np.flatnonzero(question.block)
+        self.cells, names = cells, list(question.figures)
+        self.count = len(cells)
+        self.watched = np.flatnonzero(question.watched[cells])
+        column = np.full(question.layout.cells, -1, dtype=np.int64)
+        column[cells] = np.arange(self.count)
+        groups = question.layout.groups
+        every = np.ones(groups.count, dtype=bool)
+        parts = [
+            sum_rows(groups, groups.exact, question.people, column),
+            loose_rows(groups, ~groups.exact, question.people, column),
+        ]
+        low, high = [question.low[cells]], [question.high[cells]]
+        for place, name in enumerate(names, start=1):
+            shifted = np.where(column >= 0, column + place * self.count, -1)
+            parts.append(sum_rows(groups, every, question.figure_values[name], shifted))
+            parts.append(at_least_rows(column[cells], shifted[cells]))
+            low.append(question.figures[name][0][cells])
+            high.append(question.figures[name][1][cells])
+        self.capped = (len(names) + 1) * self.count
+        parts.append(together_rows(self.watched, self.capped + np.arange(len(self.watched))))
+        low.append(np.zeros(len(self.watched), dtype=np.int64))
+        high.append(question.goal_high[cells][self.watched])
+        self.names = names
+        self.program = Program(
+            question.layout.name, np.concatenate(low), np.concatenate(high), Rows.joined(parts)
+        )
+        self.least = np.full((len(names) + 1) * self.count, np.inf)
+        self.most = np.full((len(names) + 1) * self.count, -np.inf)
+        self.settled_up = np.zeros(self.count, dtype=bool)
+        self.settled_down = np.zeros(self.count, dtype=bool)
+
+    def run(self) -> Reached:
+        for direction in (1, -1):
+            self._push_together(direction)
+            self._push_alone(direction)
+        self._separate_figures()
+        return self._reached()
+
+    def _ask(self, point: Floats) -> Floats:
+        self.budget.spend(self.program.seconds)
+        values = point[: len(self.least)]
+        np.minimum(self.least, values, out=self.least)
+        np.maximum(self.most, values, out=self.most)
+        return values
+
+    def _undecided(self, direction: int) -> Ints:
+        """Watched cells of which it is not known whether they reach their goal."""
+        cells = self.cells
+        if direction > 0:
+            goal = np.minimum(self.question.goal_high[cells], self.question.high[cells])
+            unknown = (self.most[: self.count] < goal - _NEAR) & ~self.settled_up
+        else:
+            goal = np.maximum(self.question.goal_low[cells], self.question.low[cells])
+            unknown = (self.least[: self.count] > goal + _NEAR) & ~self.settled_down
+        return self.watched[unknown[self.watched]]
+
+    def _push_together(self, direction: int) -> None:
+        """Push all undecided cells at once, as long as that decides a fair share of them."""
+        undecided = self._undecided(direction)
+        while len(undecided) > 1 and self.budget.left > 0:
+            self._ask(self._pushed(undecided, direction))
+            left = self._undecided(direction)
+            if len(left) > 0.9 * len(undecided):
+                break
+            undecided = left
+
+    def _push_alone(self, direction: int) -> None:
+        """Ask for the extreme of each cell that is still undecided."""
+        question = self.question
+        for place in self._undecided(direction).tolist():
+            if self.budget.left <= 0:
+                return
+            undecided = self._undecided(direction)
+            if place not in undecided:
+                continue
+            values = self._ask(self._pushed(np.array([place]), direction))
+            cell = int(self.cells[place])
+            if direction > 0:
+                self.settled_up[place] = True
+                if values[place] < question.goal_high[cell] - _NEAR:
+                    question.high[cell] = int(np.floor(values[place] + _NEAR))
+            else:
+                self.settled_down[place] = True
+                question.low[cell] = int(np.ceil(values[place] - _NEAR))
+
+    def _pushed(self, places: Ints, direction: int) -> Floats:
+        columns = places
+        if direction > 0:
+            columns = self.capped + np.searchsorted(self.watched, places)
+        return self.program.furthest(columns, direction, self.budget.left)
+
+    def _separate_figures(self) -> None:
+        """Find two values for each further figure of a watched cell, or show there is one."""
+        for number, name in enumerate(self.names, start=1):
+            for place in self.watched.tolist():
+                column = number * self.count + place
+                if self.most[column] - self.least[column] >= 1 - _NEAR or self.budget.left <= 0:
+                    continue
+                cell = int(self.cells[place])
+                down = self._ask(self.program.furthest(np.array([column]), -1, self.budget.left))
+                low, high = self.question.figures[name]
+                low[cell] = int(np.ceil(down[column] - _NEAR))
+                if self.most[column] - self.least[column] < 1 - _NEAR:
+                    self.program.cap(column, low[cell] + 1)
+                    up = self._ask(self.program.furthest(np.array([column]), 1, self.budget.left))
+                    self.program.cap(column, int(high[cell]))
+                    if up[column] < low[cell] + 1 - _NEAR:
+                        high[cell] = int(np.floor(up[column] + _NEAR))
+
+    def _reached(self) -> Reached:
+        cells = self.cells
+        n = self.question.layout.cells
+        low, high = np.full(n, np.inf), np.full(n, -np.inf)
+        low[cells], high[cells] = self.least[: self.count], self.most[: self.count]
+        figures = {}
+        for number, name in enumerate(self.names, start=1):
+            part = slice(number * self.count, (number + 1) * self.count)
+            least, most = np.full(n, np.inf), np.full(n, -np.inf)
+            least[cells], most[cells] = self.least[part], self.most[part]
+            figures[name] = (least, most)
+        undecided = np.zeros(n, dtype=bool)
+        undecided[cells[self._undecided(1)]] = True
+        undecided[cells[self._undecided(-1)]] = True
+        return Reached(low=low, high=high, figures=figures, open=undecided)
