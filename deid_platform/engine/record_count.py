@@ -86,13 +86,13 @@ def count_csv_records(
         tally.lone_cr += 1
     if tally.units > tally.record_start:
         _end_records(tally, np.array([tally.units]))
+    if tally.is_doubtful or tally.quotes % 2:
+        return _count_exactly(delivery, encoding, delimiter)
     if tally.longest * (2 if wide else 1) > max_record_bytes:
         raise delivery.refusal(
             f"record {tally.longest_record} is longer than {max_record_bytes} bytes",
             "look for a missing closing quote, and deliver the file again",
         )
-    if tally.is_doubtful or tally.quotes % 2:
-        return _count_exactly(delivery, encoding, delimiter)
     if tally.lone_cr or (tally.with_cr and tally.without_cr):
         raise delivery.refusal(
             "the file mixes kinds of line ends, or ends lines with a carriage return alone",
@@ -172,10 +172,13 @@ def _chunks(delivery: Delivery, file: BinaryIO, encoding: str) -> Iterator[bytes
     decoder = codecs.getincrementaldecoder(_CODECS[encoding])()
     wide = encoding == "utf-16"
     position = file.tell()
-    while chunk := file.read(_CHUNK):
+    is_last = False
+    while not is_last:
+        chunk = file.read(_CHUNK)
+        is_last = len(chunk) < _CHUNK
         pending = len(decoder.getstate()[0])
         try:
-            decoder.decode(chunk, final=len(chunk) < _CHUNK)
+            decoder.decode(chunk, final=is_last)
         except UnicodeDecodeError as error:
             offset = position - pending + error.start
             raise delivery.refusal(
@@ -189,7 +192,8 @@ def _chunks(delivery: Delivery, file: BinaryIO, encoding: str) -> Iterator[bytes
                 "deliver a text file, or name it for the format it is in",
             )
         position += len(chunk)
-        yield chunk
+        if chunk:
+            yield chunk
 
 
 def _count(tally: _Tally, units: _Units, delimiter: int) -> None:

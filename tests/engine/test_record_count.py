@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deid_platform.core.errors import DeliveryError
 from deid_platform.engine import record_count
 from deid_platform.engine.delivery import Delivery
 from deid_platform.engine.record_count import count_csv_records
@@ -56,3 +57,18 @@ def test_blank_lines_are_no_records_and_their_places_are_kept(lines: list[str]) 
         )
     assert found.records == sum(line != "" for line in lines)
     assert found.blank_lines == tuple(n for n, line in enumerate(lines, 1) if not line)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4, 5, 8, 1 << 23])
+def test_a_character_cut_off_at_the_end_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(record_count, "_CHUNK", chunk)
+    with pytest.raises(DeliveryError, match="the byte at offset 6 is not utf-8"):
+        count_csv_records(delivery(b"a,b\n1,\xc3\xa9"[:7], str(tmp_path)), "utf-8", ",")
+
+
+def test_one_stray_quote_in_a_large_file_is_no_endless_record(tmp_path: Path) -> None:
+    lines = ["a,b", '1,5" pipe', *["2,plain"] * 200_000, '3,6" pipe', ""]
+    found = count_csv_records(delivery("\n".join(lines).encode(), str(tmp_path)), "utf-8", ",")
+    assert found.records == 200_003
