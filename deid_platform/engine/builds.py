@@ -123,9 +123,9 @@ def raise_reference_year(con: duckdb.DuckDBPyConnection, build: Build) -> None:
             con.execute(f"update {target} set {column} = ? where {column} < ?", [earliest] * 2)
         for age, year in json.loads(capped_ages).items():
             con.execute(
-                f"update {target} set {identifier(age)} = null where {identifier(age)} <= ? "
+                f"update {target} set {identifier(age)} = ? where {identifier(age)} <= ? "
                 f"and {identifier(year)} - {identifier(age)} <= ?",
-                [oldest, earliest],
+                [oldest + 1, oldest, earliest],
             )
     con.execute(
         f"update {table} set reference_year = ? where system = ? and reference_year < ?",

@@ -46,9 +46,7 @@ def treatment_expression(
     selected = joined.select(**columns)
     if zone is Zone.LIMITED:
         return selected
-    keyed = [o.name for o in outputs if isinstance(o.transform, Surrogate)]
-    rest = [o.name for o in outputs if o.name not in keyed]
-    return selected.order_by([selected[name] for name in (*_primary(contract, keyed), *rest)])
+    return selected.order_by([selected[name] for name in _order(contract, outputs)])
 
 
 def treatment_sql(
@@ -101,11 +99,10 @@ def _value(joined: Any, output: OutputColumn, keys: dict[str, str], rules: Rules
     return value.cast(output.type.ibis)
 
 
-def _primary(contract: Contract, keyed: Sequence[str]) -> list[str]:
-    """Key outputs, those of the table's own key first."""
-    own = {
-        output.name
-        for name in contract.key
-        if (output := contract.output_of(name, Zone.DEIDENTIFIED)) is not None
-    }
-    return sorted(keyed, key=lambda name: name not in own)
+def _order(contract: Contract, outputs: Sequence[OutputColumn]) -> list[str]:
+    """The table's own keys where they are surrogates; else all surrogates, then all the rest."""
+    keyed = [o.name for o in outputs if isinstance(o.transform, Surrogate)]
+    own = [o.name for o in outputs if o.name in keyed and o.sources[0] in contract.key]
+    if own and len(own) == len(contract.key):
+        return own
+    return [*keyed, *(o.name for o in outputs if o.name not in keyed)]

@@ -22,8 +22,8 @@ class CapAge(ColumnTransform):
 
     Null stays null. ``event`` names the date column the age is counted to, where its year is shown
     too: age and year together give a year of birth, which a later year of the same person turns
-    into an age over 89. Then an age that would be over ``oldest`` in the data's latest year, and
-    was not at the event, becomes null.
+    into an age over 89. So whoever would be over ``oldest`` in the data's latest year is in the
+    same category, which then reads "and over, by the latest year of the data".
 
     Source: 45 CFR 164.514(b)(2)(i)(C), ages over 89 and date elements indicative of such age.
     """
@@ -65,18 +65,19 @@ class CapAge(ColumnTransform):
         return self.reference_year - self.oldest - 1
 
     def apply(self, value: int | None, event: date | int | str | None = None) -> int | None:
-        """The age, the cap, or null."""
+        """The age, or the cap."""
         if value is None or value > self.oldest:
             return None if value is None else self.oldest + 1
         year = None if self.event is None else DateToYear().apply(event)
-        return None if year is not None and year - value <= self.latest_birth else value
+        is_over = year is not None and year - value <= self.latest_birth
+        return self.oldest + 1 if is_over else value
 
     def expr(self, column: Any, event: Any = None) -> Any:
         """Not ``least``: engines differ on what it makes of a null."""
-        branches = [(column > self.oldest, ibis.literal(self.oldest + 1).cast(column.type()))]
+        over = ibis.literal(self.oldest + 1).cast(column.type())
+        branches = [(column > self.oldest, over)]
         if event is not None:
-            revealing = year_of(event) - column <= self.latest_birth
-            branches.append((revealing, ibis.null(column.type())))
+            branches.append((year_of(event) - column <= self.latest_birth, over))
         return ibis.cases(*branches, else_=column)
 
     def over(self, table: Any, column: str) -> Any:
