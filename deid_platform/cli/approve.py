@@ -11,8 +11,6 @@ from deid_platform.core.workflow import Role
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance import decisions
 from deid_platform.governance.ledger import Ledger
-from deid_platform.governance.publish import current_fingerprint
-from deid_platform.governance.requests import request_of
 
 _RequestId = Annotated[str, typer.Argument(help="Id of the request.")]
 _InRole = Annotated[Role, typer.Option("--role", help="In which role you decide.")]
@@ -31,16 +29,8 @@ def approve(request: _RequestId, role: _InRole, as_person: As, as_json: AsJson =
 
     Example: `deid approve req-0123456789 --role data_steward --as ben.cho`
     """
-    deployment = Deployment.from_environment()
-    ledger = Ledger.open(deployment.ledger_url)
-    publication = request_of(ledger, request).publication
-    approved = decisions.approve(
-        ledger,
-        request=request,
-        fingerprint=current_fingerprint(deployment, publication),
-        role=role,
-        actor=actor(as_person),
-    )
+    ledger = Ledger.open(Deployment.from_environment().ledger_url)
+    approved = decisions.approve(ledger, request=request, role=role, actor=actor(as_person))
     report(approved, as_json)
 
 

@@ -14,7 +14,6 @@ from deid_platform.cli import console, print_json
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance import decisions
 from deid_platform.governance.ledger import Ledger
-from deid_platform.governance.publish import current_fingerprint
 from deid_platform.governance.requests import Actor, Request, request_of, requests, waiting
 
 As = Annotated[
@@ -61,16 +60,14 @@ def new(
     as_person: As,
     as_json: AsJson = False,
 ) -> None:
-    """Ask that the candidate of a publication be released as it stands now.
+    """Ask that the candidate of a publication be released as the pipeline built it last.
 
     Example: `deid request ed_visits_by_county --purpose "Yearly open data table" --as ana.ruiz`
     """
-    deployment = Deployment.from_environment()
     asked = decisions.submit(
-        Ledger.open(deployment.ledger_url),
+        Ledger.open(Deployment.from_environment().ledger_url),
         request=f"req-{secrets.token_hex(5)}",
         publication=publication,
-        fingerprint=current_fingerprint(deployment, publication),
         purpose=purpose,
         actor=actor(as_person),
     )

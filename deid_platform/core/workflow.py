@@ -257,3 +257,24 @@ def check_separation(
                 f"{role.value}",
                 "another person must do this",
             )
+
+
+def diagram() -> str:
+    """The transitions as a Mermaid state diagram, for the documentation."""
+    lines = ["stateDiagram-v2", f"    [*] --> {State.DRAFT.value}"]
+    for known in TRANSITIONS:
+        roles = ", ".join(sorted(role.value for role in known.roles))
+        lines += [
+            f"    {source.value} --> {known.target.value}: {known.action.value} ({roles})"
+            for source in sorted(known.sources)
+        ]
+    return "\n".join(lines)
+
+
+def separation_table() -> str:
+    """Which roles exclude each other on one request, as a Markdown table."""
+    rows = ["| role | must not also be |", "|---|---|"]
+    for role in Role:
+        barred = sorted(other.value for other in excluded_by(role))
+        rows.append(f"| {role.value} | {', '.join(barred)} |")
+    return "\n".join(rows)

@@ -161,8 +161,8 @@ def check_releaser(authority: Authority, actor: Actor) -> None:
     )
 
 
-def current_binding(records: Records, publication: str, fingerprint: str) -> Binding:
-    """What the pipeline recorded of the candidate that has this fingerprint now.
+def current_binding(records: Records, publication: str, fingerprint: str | None) -> Binding:
+    """What the pipeline recorded last of a candidate, held against the table's fingerprint.
 
     Raises:
         AuthorisationError: no candidate was recorded, or the table is not the last one.
@@ -174,7 +174,7 @@ def current_binding(records: Records, publication: str, fingerprint: str) -> Bin
             "the pipeline has recorded no candidate of it",
             "build it with `deid run`; a table made by hand cannot be released",
         )
-    if candidate.fingerprint != fingerprint:
+    if fingerprint is not None and candidate.fingerprint != fingerprint:
         raise AuthorisationError(
             publication,
             "the candidate table is not the one the pipeline recorded last",

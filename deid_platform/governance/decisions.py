@@ -47,15 +47,17 @@ def submit(
     *,
     request: str,
     publication: str,
-    fingerprint: str,
     purpose: str,
     actor: Actor,
+    fingerprint: str | None = None,
 ) -> Request:
     """Ask for the release of the candidate as it stands.
 
     Args:
         request: an id for it, new.
-        fingerprint: of ``limited.candidate.<publication>``, computed now.
+        fingerprint: of ``limited.candidate.<publication>``, where the caller can read it. People
+            who ask and decide hold no key of that zone: they go by what the pipeline recorded
+            last, and the release compares the table itself.
 
     Raises:
         AuthorisationError: the candidate is not one the pipeline recorded last, the purpose is
@@ -108,11 +110,14 @@ def approve(
     ledger: Ledger,
     *,
     request: str,
-    fingerprint: str,
     role: Role,
     actor: Actor,
+    fingerprint: str | None = None,
 ) -> Request:
     """Approve a request, bound to what it asks for and to the gate results as they stand.
+
+    Args:
+        fingerprint: as for `submit`.
 
     Raises:
         AuthorisationError: naming the rule: wrong state or role, the requester approves, the

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deid_platform.core.errors import AuthorisationError, ZoneError
+from deid_platform.core.errors import AuthorisationError, GateError, ZoneError
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.core.workflow import Action, Role, State, check_role
@@ -200,6 +200,20 @@ def _copied(con: duckdb.DuckDBPyConnection, publication: Publication, content: s
     """Copy the candidate into the open transaction and prove that the copy is the same."""
     candidate = qualified(Zone.LIMITED.value, "candidate", publication.name)
     table = qualified(Zone.RELEASE.value, "main", publication.name)
+    present = {row[0] for row in con.execute(f"describe {candidate}").fetchall()}
+    figures = publication.figure_columns
+    declared = (
+        *publication.dimension_columns,
+        *figures,
+        *(publication.annotation_column(figure) for figure in figures),
+    )
+    missing = [column for column in declared if column not in present]
+    if missing:
+        raise GateError(
+            f"candidate/{publication.name}",
+            f"the table lacks {', '.join(missing)}",
+            "build it again with `deid run`",
+        )
     order = ", ".join(f"{identifier(one)} nulls last" for one in publication.dimension_columns)
     con.execute(f"create or replace table {table} as select * from {candidate} order by {order}")
     if fingerprint(con, table) != content:

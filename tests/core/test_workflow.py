@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,9 @@ from deid_platform.core.workflow import (
     check_role,
     check_separation,
     check_state,
+    diagram,
     excluded_by,
+    separation_table,
     transition,
 )
 
@@ -130,3 +134,10 @@ def test_a_name_is_read_back_from_how_it_is_written(text):
     except AuthorisationError:
         return
     assert Identity.parse(str(identity)) == identity
+
+
+def test_the_documentation_is_in_step_with_the_tables():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "release-workflow.md"
+    text = page.read_text("utf-8")
+    assert f"```mermaid\n{diagram()}\n```" in text
+    assert separation_table() in text

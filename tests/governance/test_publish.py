@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -402,28 +403,47 @@ def test_a_label_that_a_spreadsheet_would_run_is_refused_without_being_quoted(wo
     assert nothing_is_out(world)
 
 
-def test_an_undeclared_column_is_refused(world):
-    world.build()
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("add column note varchar", "column note: a column that the publication does not"),
+        ("alter visit_count type boolean", "column visit_count: a column of type BOOLEAN"),
+        ("alter visit_count type double using 'inf'::double", "6 cells are no numbers"),
+        ('rename county to "2 county"', "the table lacks county"),
+        ("drop column visit_count_annotation", "the table lacks visit_count_annotation"),
+    ],
+)
+def test_a_table_that_has_no_place_in_a_public_file_is_refused(world, change, words):
+    world.write(ROWS)
     with open_zone(world.deployment, Zone.LIMITED) as con:
-        con.execute(f"alter table candidate.{NAME} add column note varchar")
-    from deid_platform.governance.events import CandidateBuilt
-    from deid_platform.governance.publish import current_fingerprint
-
-    content = current_fingerprint(world.deployment, NAME)
-    world.ledger.append(
-        CandidateBuilt(
-            publication=NAME,
-            fingerprint=content,
-            publication_digest=world.publication.digest,
-            policy_digest=world.policy.digest,
-            rows=6,
-        )
-    )
-    world.evaluate(content)
-    world.approve(world.submit().id)
-    with pytest.raises(GateError, match="column note: a column that the publication does not"):
-        world.publish()
+        con.execute(f"alter table candidate.{NAME} {change}")
+    world.record()
+    with pytest.raises(GateError, match=words):
+        world.publish(world.approve(world.submit().id).id)
     assert nothing_is_out(world)
+
+
+def test_processes_that_release_at_once_make_one_release(world):
+    approved = world.approved()
+    context = multiprocessing.get_context("spawn")
+    runs = [
+        context.Process(target=publish_if_free, args=(world.deployment, approved.id))
+        for _ in range(3)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join(timeout=120)
+    assert [run.exitcode for run in runs] == [0, 0, 0]
+    assert not world.publish(approved.id).new
+    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
+    assert world.ledger.verify()
+
+
+def publish_if_free(deployment: Deployment, request: str) -> None:
+    """Release, or find that another process is at it."""
+    with contextlib.suppress(ZoneError):
+        opened(deployment).publish(request)
 
 
 def test_without_a_candidate_there_is_an_error_that_says_so(world):

@@ -41,6 +41,7 @@ def write(con: duckdb.DuckDBPyConnection, table: str, release: Release, folder: 
     """CSV with its data dictionary, a note on suppression, and Dublin Core and CKAN metadata."""
     _check_headers(release)
     _check_formulas(con, table, release)
+    _check_numbers(con, table, release)
     data = folder / f"{release.stem}.csv"
     dictionary = folder / f"{release.stem}_dictionary.csv"
     note = folder / f"{release.stem}_suppression.md"
@@ -84,6 +85,21 @@ def _check_formulas(con: duckdb.DuckDBPyConnection, table: str, release: Release
                 f"release of {release.publication.name}: column {field.name}",
                 f"{count} cells begin like a spreadsheet formula (= + - @ or a control character)",
                 "give the dimension other labels in its model; nothing was released",
+            )
+
+
+def _check_numbers(con: duckdb.DuckDBPyConnection, table: str, release: Release) -> None:
+    """Refuse what a division by zero leaves: a reader would take ``inf`` for text."""
+    for field in release.fields:
+        if field.database_type not in ("DOUBLE", "FLOAT"):
+            continue
+        name = identifier(field.name)
+        found = con.execute(f"select count(*) from {table} where not isfinite({name})").fetchone()
+        if found and found[0]:
+            raise GateError(
+                f"release of {release.publication.name}: column {field.name}",
+                f"{found[0]} cells are no numbers (infinite, or not a number)",
+                "make them null, with their annotation, in the model; nothing was released",
             )
 
 
