@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deid_platform.cli import console, print_json, progress_console
-from deid_platform.core.contract import Contract
 from deid_platform.core.errors import DeclarationError
 from deid_platform.core.zones import Zone
 from deid_platform.engine.deployment import Deployment
+
+if TYPE_CHECKING:
+    from deid_platform.core.contract import Contract
 
 _COMMANDS = typer.Typer(
     help="Check contracts, and draft new ones.", no_args_is_help=True, rich_markup_mode="markdown"
