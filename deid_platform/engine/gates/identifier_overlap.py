@@ -185,54 +185,60 @@ def _match(
     con: duckdb.DuckDBPyConnection, sources: Iterable[SourceColumn], of_codes: frozenset[str]
 ) -> tuple[int, int]:
     """Note each form that a source column holds; how many columns and absent tables there were."""
+    columns: dict[TableName, list[SourceColumn]] = {}
+    for source in sources:
+        columns.setdefault(source.table, []).append(source)
+    present = {table: held for table, held in columns.items() if exists(con, table)}
+    for table, held in present.items():
+        _note(con, table, _values(held), of_codes)
+    return sum(map(len, present.values())), len(columns) - len(present)
+
+
+def _values(sources: Iterable[SourceColumn]) -> list[str]:
+    """SQL for each text to look for in one raw table: its columns, and names put together."""
     sources = tuple(sources)
-    tables = {source.table for source in sources}
-    present = {table for table in tables if exists(con, table)}
-    compared = [source for source in sources if source.table in present]
-    for source in compared:
-        column = identifier(source.column) + "::varchar"
-        _note(con, source.table, column, of_codes)
-        if source.names:
-            # A whole name in one column: "First Last" is also looked for as "Last, First".
-            turned = f"regexp_replace(trim({column}), {_LAST_WORD})"
-            _note(con, source.table, turned, of_codes)
-    for first, second in permutations((source for source in compared if source.names), 2):
-        if first.table == second.table:
-            both = f"{identifier(first.column)} || ' ' || {identifier(second.column)}"
-            _note(con, first.table, both, of_codes)
-    return len(compared), len(tables - present)
+    names = [f"{identifier(source.column)}::varchar" for source in sources if source.names]
+    # A whole name in one column, "First Last", is also looked for as "Last, First".
+    turned = [f"regexp_replace(trim({name}), {_LAST_WORD})" for name in names]
+    pairs = [f"{first} || ' ' || {second}" for first, second in permutations(names, 2)]
+    return [f"{identifier(source.column)}::varchar" for source in sources] + turned + pairs
 
 
 def _note(
-    con: duckdb.DuckDBPyConnection, table: TableName, value: str, of_codes: frozenset[str]
+    con: duckdb.DuckDBPyConnection, table: TableName, values: list[str], of_codes: frozenset[str]
 ) -> None:
-    source = f"""
-        select {_form("words")} as form from (
-            select distinct {_words(value)} as words from {table.sql} where {value} is not null
-        )
-    """
+    """Note the forms that a raw table holds, without codes met by chance."""
+    worded = " union all ".join(
+        f"select {number} as source, {_words(value)} as words from {table.sql}"
+        for number, value in enumerate(values)
+    )
     con.execute(
         f"""
         create or replace temp table gate_matches as
-        select distinct column_name, form, regexp_matches(form, '{_SHORT_NUMBER}') as is_short
-        from temp.gate_forms where form in ({source})
+        select distinct source, column_name, form,
+            regexp_matches(form, '{_SHORT_NUMBER}') as is_short
+        from temp.gate_forms
+        join (select source, {_form("words")} as form from ({worded})) using (form)
         """
     )
-    codes = con.execute(
-        "select column_name, count(*) from temp.gate_matches where is_short group by all"
+    short = con.execute(
+        "select source, column_name, count(*) from temp.gate_matches where is_short group by all"
     ).fetchall()
-    by_chance = []
-    if any(column in of_codes for column, _ in codes):
-        row = con.execute(
-            f"select count(*) from ({source}) where regexp_matches(form, '{_SHORT_NUMBER}')"
-        ).fetchone()
-        known = int(row[0]) if row else 0
-        by_chance = [c for c, met in codes if c in of_codes and met * _CHANCE < known]
-    con.execute(
+    for source, column, met in short:
+        if column in of_codes and met * _CHANCE < _short_numbers(con, table, values[source]):
+            con.execute(
+                "delete from temp.gate_matches where is_short and source = ? and column_name = ?",
+                [source, column],
+            )
+    con.execute("insert into temp.gate_hits select column_name, form from temp.gate_matches")
+
+
+def _short_numbers(con: duckdb.DuckDBPyConnection, table: TableName, value: str) -> int:
+    """How many different short numbers a raw column holds."""
+    row = con.execute(
+        f"""
+        select count(distinct words) from (select {_words(value)} as words from {table.sql})
+        where regexp_matches(words, '{_SHORT_NUMBER}')
         """
-        insert into temp.gate_hits
-        select column_name, form from temp.gate_matches
-        where not (is_short and list_contains(?::varchar[], column_name))
-        """,
-        [by_chance],
-    )
+    ).fetchone()
+    return int(row[0]) if row else 0
