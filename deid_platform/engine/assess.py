@@ -6,6 +6,7 @@ memory and nothing is written anywhere.
 
 from __future__ import annotations
 
+import csv
 import shutil
 import tempfile
 from pathlib import Path
@@ -123,7 +124,7 @@ class FileTable:
         try:
             self.con.execute(f"create temp table delivered as select * from {self._reader()}")
             lock_down(self.con)
-        except (duckdb.Error, OSError):
+        except (duckdb.Error, OSError, UnicodeDecodeError, csv.Error):
             self._close()
             raise AssessmentFault(
                 Fault.UNREADABLE_FILE,
@@ -145,11 +146,30 @@ class FileTable:
             return f"read_parquet({path})"
         if suffix in (".ndjson", ".jsonl", ".json"):
             return f"read_json({path}, format = 'auto')"
-        return f"read_csv({path}, header = true, all_varchar = true, null_padding = false)"
+        delimiter, names = _header(self._file)
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+        return (
+            f"read_csv({path}, auto_detect = false, header = true, delim = {literal(delimiter)}, "
+            f"quote = '\"', escape = '\"', columns = {{{columns}}})"
+        )
 
     def _close(self) -> None:
         self.con.close()
         shutil.rmtree(self._spill, ignore_errors=True)
+
+
+def _header(file: Path) -> tuple[str, list[str]]:
+    """Delimiter and column names of a CSV file, from its first line.
+
+    DuckDB's own detection skips lines that do not fit, and would lose rows in silence.
+    """
+    with file.open("r", encoding="utf-8-sig", newline="") as lines:
+        first = lines.readline()
+    delimiter = max(",;\t|", key=first.count)
+    names = next(csv.reader([first], delimiter=delimiter), [])
+    if not names or not all(names) or len(set(names)) != len(names):
+        raise OSError
+    return delimiter, names
 
 
 def _labels(con: duckdb.DuckDBPyConnection, cells: Cells, column: str) -> tuple[str, ...]:
