@@ -72,7 +72,7 @@ def mask(table: MaskingTable, rules: MaskingRules) -> Masking:
     reasons = np.where(pattern.hidden, COMPLEMENTARY, SHOWN)
     reasons[primary(table, rules)] = SMALL
     block = blocks(table.layout.groups, pattern.hidden)
-    codes = _safe_codes(table, rules, reasons, block)
+    codes, pattern = _safe_codes(table, rules, reasons, block, pattern)
     audit = attack(published(table, codes), rules, small=reasons == SMALL)
     if not audit.holds:
         raise MaskingError(
@@ -105,17 +105,33 @@ def published(table: MaskingTable, codes: Ints) -> PublishedTable:
     )
 
 
-def _safe_codes(table: MaskingTable, rules: MaskingRules, reasons: Ints, block: Ints) -> Ints:
-    """Codes 1 and 2 in the blocks where a reader of them learns nothing more; 1 elsewhere."""
-    bounds = Bounds.labelled(table, reasons, rules)
-    protector = Protector(table, rules, bounds)
-    for cell in np.flatnonzero(reasons == SHOWN).tolist():
-        protector.walk.show(cell)
-    for cell in np.flatnonzero(reasons != SHOWN).tolist():
-        protector.walk.hide(cell)
-    collapsed: set[int] = set()
+def _safe_codes(
+    table: MaskingTable, rules: MaskingRules, reasons: Ints, block: Ints, pattern: Pattern
+) -> tuple[Ints, Pattern]:
+    """Codes 1 and 2 in the blocks where a reader of them learns nothing more; 1 elsewhere.
+
+    The moves of blocks that keep both codes are replaced by ones that agree with the codes.
+    """
+    protector = Protector(table, rules, Bounds.labelled(table, reasons, rules))
+    for cell in range(table.layout.cells):
+        if reasons[cell] == SHOWN:
+            protector.walk.show(cell)
+        else:
+            protector.walk.hide(cell)
+    collapsed: set[int] = set(block[pattern.hidden].tolist()) - set(
+        block[reasons == COMPLEMENTARY].tolist()
+    )
+    up, down = dict(pattern.up), dict(pattern.down)
     for cell in np.flatnonzero(reasons == SMALL).tolist():
-        if int(block[cell]) not in collapsed and protector.protect(cell, free_only=True) is None:
+        if int(block[cell]) in collapsed:
+            continue
+        moves = protector.protect(cell, free_only=True)
+        if moves is None:
             collapsed.add(int(block[cell]))
-    leaking = np.isin(block, sorted(collapsed)) & (reasons != SHOWN)
-    return np.where(leaking, SMALL, reasons)
+            continue
+        up[cell], down[cell] = moves
+    leaking = np.isin(block, sorted(collapsed)) & pattern.hidden
+    for cell in np.flatnonzero(leaking & (reasons == SMALL)).tolist():
+        up[cell], down[cell] = pattern.up[cell], pattern.down[cell]
+    codes = np.where(leaking, SMALL, reasons)
+    return codes, Pattern(hidden=pattern.hidden, up=up, down=down)

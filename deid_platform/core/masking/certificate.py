@@ -1,0 +1,112 @@
+"""Certificates: for every hidden small cell, two complete tables that agree with what is shown.
+
+One complete table, and *witnesses*: changes to it that leave every published sum as it is. Changes
+that share no cell go into one witness, so that a few tables serve many cells. A certificate holds
+hidden counts: it is restricted evidence and is never published.
+
+Source: DDG 2.0, 7.3 and M-15.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deid_platform.core.errors import MaskingError
+from deid_platform.core.masking.model import Ints
+from deid_platform.core.masking.moves import Move
+from deid_platform.core.masking.suppression import Masking
+from deid_platform.core.masking.verify import FORMAT, digest
+
+_OPEN_WITNESSES = 48
+
+
+def certify(
+    maskings: Mapping[str, Masking], header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    """The certificate of a published table.
+
+    Args:
+        maskings: what was done, per column that counts people; cells in the order of the rows.
+        header: the columns of the published table.
+        rows: its rows as text, a withheld value as the empty text.
+    """
+    rules = next(iter(maskings.values())).rules
+    return {
+        "format": FORMAT,
+        "table": digest(header, rows),
+        "rules": {
+            "min_people": rules.min_people,
+            "feasible_low": rules.feasible[0],
+            "feasible_high": rules.feasible[1],
+        },
+        "people": {people: _part(masking) for people, masking in maskings.items()},
+    }
+
+
+def encode(certificate: Mapping[str, Any]) -> bytes:
+    """A certificate as compressed JSON; the same bytes for the same certificate."""
+    text = json.dumps(certificate, sort_keys=True, separators=(",", ":"))
+    return gzip.compress(text.encode(), mtime=0)
+
+
+def decode(content: bytes) -> dict[str, Any]:
+    """A certificate from its bytes.
+
+    Raises:
+        MaskingError: these are not the bytes of a certificate.
+    """
+    try:
+        value = json.loads(gzip.decompress(content))
+    except (OSError, EOFError, ValueError):
+        value = None
+    if not isinstance(value, dict):
+        raise MaskingError("certificate", "this is not a certificate", "mask the table again")
+    return value
+
+
+def _part(masking: Masking) -> dict[str, Any]:
+    return {
+        "base": masking.table.people[masking.hidden].tolist(),
+        "gated": np.flatnonzero(masking.table.gated).tolist(),
+        "witnesses": [
+            {"cells": cells.tolist(), "amounts": amounts.tolist()}
+            for cells, amounts in _packed(masking)
+        ],
+    }
+
+
+def _packed(masking: Masking) -> list[tuple[Ints, Ints]]:
+    """All moves, those that share no cell (and no inexact sum) put together."""
+    exact = bool(masking.table.layout.groups.exact.all())
+    witnesses: list[list[Move]] = []
+    taken: list[set[int]] = []
+    first_open = 0
+    moves = [
+        move
+        for cell in sorted(masking.pattern.up)
+        for move in (masking.pattern.up[cell], masking.pattern.down[cell])
+        if move.amounts.any()
+    ]
+    for move in moves:
+        cells = set(move.cells.tolist())
+        for place in range(first_open, len(witnesses) if exact else 0):
+            if taken[place].isdisjoint(cells):
+                witnesses[place].append(move)
+                taken[place] |= cells
+                break
+        else:
+            witnesses.append([move])
+            taken.append(cells)
+            first_open = max(0, len(witnesses) - _OPEN_WITNESSES)
+    return [
+        (
+            np.concatenate([move.cells for move in witness]),
+            np.concatenate([move.amounts for move in witness]),
+        )
+        for witness in witnesses
+    ]
