@@ -90,7 +90,7 @@ class Ledger:
                     "ledger", "only SQLite and PostgreSQL are known", "see DEID_LEDGER_URL"
                 )
             self._sqlite = dialect == "sqlite"
-            self._engine = self._sqlite_engine() if self._sqlite else sa.create_engine(self._url)
+            self._engine = self._sqlite_engine() if self._sqlite else self._server_engine()
             self._prepare()
 
     @classmethod
@@ -190,6 +190,16 @@ class Ledger:
     def close(self) -> None:
         """Close pooled connections."""
         self._engine.dispose()
+
+    def _server_engine(self) -> Engine:
+        try:
+            return sa.create_engine(self._url, pool_size=1, pool_pre_ping=True)
+        except ImportError:
+            raise LedgerError(
+                "ledger",
+                "the driver of PostgreSQL is not installed",
+                "install psycopg, and write the URL as postgresql+psycopg://...",
+            ) from None
 
     def _sqlite_engine(self) -> Engine:
         engine = sa.create_engine(

@@ -297,3 +297,8 @@ def test_an_unreachable_server_is_an_error_without_the_password():
     with pytest.raises(LedgerError) as raised:
         Ledger.open("postgresql+psycopg://deid:hunter2@127.0.0.1:1/x")
     assert not re.search("hunter2|127", str(raised.value))
+
+
+def test_a_missing_driver_is_an_error_that_names_it():
+    with pytest.raises(LedgerError, match="install psycopg"):
+        Ledger.open("postgresql+pg8000://deid@127.0.0.1/x")
