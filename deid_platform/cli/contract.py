@@ -145,9 +145,15 @@ def _summary(contract: Contract | None, problems: list[str]) -> dict[str, Any]:
         "policy": contract.policy,
         "columns": len(contract.columns),
         "identifiers": len(contract.identifier_columns),
+        "not_identifiers": _exceptions(contract),
         "limited": [output.name for output in contract.outputs(Zone.LIMITED)],
         "deidentified": [output.name for output in contract.outputs(Zone.DEIDENTIFIED)],
     }
+
+
+def _exceptions(contract: Contract) -> dict[str, str]:
+    """Columns whose name or type speaks of an identifier, and why they are none."""
+    return {n: c.not_identifier for n, c in contract.columns.items() if c.not_identifier}
 
 
 def _print(name: str, contract: Contract | None, problems: list[str]) -> None:
@@ -164,3 +170,10 @@ def _print(name: str, contract: Contract | None, problems: list[str]) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for column, reason in _exceptions(contract).items():
+        console.print(
+            f"  {column} is not an identifier: {reason}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )

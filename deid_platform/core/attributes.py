@@ -82,19 +82,28 @@ _WORDS: dict[IdentifierClass, frozenset[str]] = {
             *("address", "addr", "street", "city", "town", "county", "zip", "zipcode", "postal"),
             *("postcode", "lat", "lon", "lng", "latitude", "longitude", "tract", "fips", "geoid"),
             *("precinct", "birthplace", "neighborhood", "mssa", "geocode", "apartment"),
+            *("coordinates", "geometry", "geom", "geohash"),
         }
     ),
     IdentifierClass.DATES: frozenset(
         {
             *("date", "dob", "birth", "born", "datetime", "timestamp", "time", "month", "week"),
             *("day", "weekday", "quarter", "hour", "age", "death", "deceased", "birthday"),
-            *("birthdate", "deathdate"),
+            *("birthdate", "deathdate", "yob", "dod", "dt", "dte"),
         }
     ),
     IdentifierClass.NAME: frozenset(
-        {"name", "surname", "first", "last", "middle", "maiden", "alias", "initials", "nickname"}
+        {
+            *("name", "surname", "first", "last", "middle", "maiden", "alias", "initials"),
+            *("nickname", "employer", "guarantor", "guardian", "spouse", "kin", "mother", "father"),
+        }
     ),
-    IdentifierClass.OTHER_UNIQUE: frozenset({"id", "uuid", "guid", "uid", "identifier"}),
+    IdentifierClass.OTHER_UNIQUE: frozenset(
+        {
+            *("id", "uuid", "guid", "uid", "identifier", "npi", "tin", "ein", "login", "password"),
+            *("barcode", "hash", "token", "cookie"),
+        }
+    ),
 }
 _INSIDE: dict[IdentifierClass, tuple[str, ...]] = {
     IdentifierClass.SSN: ("ssn", "socialsecurity"),
@@ -118,9 +127,13 @@ _NOT_AN_ID = frozenset(
     | {*("grid", "rapid", "fluid", "solid", "aid", "steroid", "opioid", "thyroid", "hybrid")}
 )
 _STREET = frozenset(
-    {"address", "addr", "street", "lat", "lon", "lng", "latitude", "longitude", "tract", "geocode"}
-) | {"geoid", "apartment", "block", "birthplace"}
-_BIRTH = ("birth", "dob", "born")
+    {
+        *("address", "addr", "street", "lat", "lon", "lng", "latitude", "longitude", "tract"),
+        *("geocode", "geoid", "apartment", "block", "birthplace", "coordinates", "geometry"),
+        *("geom", "geohash"),
+    }
+)
+_BIRTH = ("birth", "dob", "born", "yob")
 
 
 def name_words(name: str) -> tuple[str, ...]:

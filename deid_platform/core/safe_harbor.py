@@ -175,6 +175,13 @@ def _unbounded_text_problem(column: Column, treatment: Transform) -> tuple[str, 
 def _misuse(name: str, treatment: Transform) -> tuple[str, str] | None:
     """A transform that meets its class in general but not on such a column."""
     words = set(name_words(name))
+    said = identifier_by_name(name)
+    if said in _NEVER_A_CODE and said not in treatment.satisfies:
+        return (
+            f"its name says it is the identifier {said.value} ({said.citation}), for which "
+            f"{treatment.name} would leave a stand-in",
+            f"identifier: {said.value}; permitted: {_allowed_for(said)}",
+        )
     if treatment.name == "date_to_year" and says_birth(name):
         return (
             "a year of birth may reveal an age over 89 (45 CFR 164.514(b)(2)(i)(C))",
@@ -190,6 +197,8 @@ def _misuse(name: str, treatment: Transform) -> tuple[str, str] | None:
     return None
 
 
+_NEVER_A_CODE = (IdentifierClass.GEOGRAPHY, IdentifierClass.DATES, IdentifierClass.NAME)
+"""Classes of which a code still says something: a county's is known by how many live in it."""
 _REFUSALS: dict[IdentifierClass, str] = {
     IdentifierClass.GEOGRAPHY: "Safe Harbor permits no geography below a state except "
     "three-digit ZIP areas (45 CFR 164.514(b)(2)(i)(B))",

@@ -118,6 +118,13 @@ def test_three_digit_zip_areas_pass_and_only_for_zip_codes() -> None:
     assert "does not say it is one" in refusal("county_fips", declared)
 
 
+@pytest.mark.parametrize("name", ["county", "home_zip", "admit_date", "employer"])
+def test_a_code_stands_for_no_place_date_or_name(name: str) -> None:
+    surrogate = {"surrogate": {"domain": "x", "rename": "value_key"}}
+    message = refusal(name, column("other_unique", limited="drop", deidentified=surrogate))
+    assert "would leave a stand-in" in message
+
+
 def test_a_state_is_no_identifier() -> None:
     assert visits_contract(state=column())
 
@@ -156,7 +163,7 @@ def test_a_part_of_a_date_is_no_age(name: str) -> None:
     assert "part of a date" in refusal(name, declared)
 
 
-@pytest.mark.parametrize("name", ["birth_date", "BIRTHDATE", "dob", "PatientDOB", "born_on"])
+@pytest.mark.parametrize("name", ["birth_date", "BIRTHDATE", "dob", "PatientDOB", "born_on", "yob"])
 def test_a_year_of_birth_needs_its_own_transform(name: str) -> None:
     plain = column("dates", type="date", limited="drop", deidentified="date_to_year")
     assert "a year of birth may reveal an age over 89" in refusal(name, plain)
@@ -219,6 +226,8 @@ def test_a_direct_identifier_names_its_class() -> None:
         *(("admit_month", "dates"), ("arrival_time", "dates")),
         *(("name", "name"), ("OWNERNAME", "name"), ("FIRST", "name"), ("maiden", "name")),
         *(("patient_id", "other_unique"), ("PATIENTID", "other_unique"), ("Id", "other_unique")),
+        *(("employer", "name"), ("yob", "dates"), ("adm_dt", "dates"), ("geohash", "geography")),
+        *(("ssn_hash", "ssn"), ("session_token", "other_unique"), ("npi", "other_unique")),
         *(("uuid", "other_unique"), ("SERIES_UID", "other_unique")),
     ],
 )
