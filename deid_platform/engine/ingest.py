@@ -161,7 +161,8 @@ def _replace_partition(
         record(con, contract, partition, now)
         con.execute("commit")
     except BaseException:
-        con.execute("rollback")
+        with contextlib.suppress(duckdb.Error):  # after a fatal error there is none left
+            con.execute("rollback")
         raise
 
 
