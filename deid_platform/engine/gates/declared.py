@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from deid_platform.core.attributes import AttributeClass, IdentifierClass, says_street
@@ -11,6 +11,7 @@ from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Dimension, Kind, Publication
 from deid_platform.core.safe_harbor import SafeHarborPolicy
 from deid_platform.core.transforms.base import ColumnType
+from deid_platform.core.transforms.cap_age import CapAge
 from deid_platform.core.transforms.keep_values import KeepValues
 from deid_platform.core.zones import Zone
 from deid_platform.engine.gates.subjects import (
@@ -229,7 +230,7 @@ def _shape(
         zip3=made_by("zip3"),
         restricted_zip3=frozenset(policy.zip3.restricted or ()),
         allowed_zip3=None if allowed is None else frozenset(allowed),
-        ages=made_by("cap_age"),
+        ages=dict(age for contract in tables for age in _ages(contract)),
         oldest_age=policy.oldest_age,
         birth_years=made_by("birth_year"),
         event_dates=tuple(
@@ -238,6 +239,15 @@ def _shape(
             for name in contract.event_dates
         ),
     )
+
+
+def _ages(contract: Contract) -> Iterator[tuple[str, str | None]]:
+    """Each age column of a de-identified table, and the year column that dates it."""
+    for output in contract.outputs(Zone.DEIDENTIFIED):
+        if isinstance(output.transform, CapAge):
+            event = output.transform.event or contract.partition
+            year = contract.output_of(event, Zone.DEIDENTIFIED) if event else None
+            yield output.name, year.name if year else None
 
 
 def _quasi_identifiers(contracts: Iterable[Contract]) -> tuple[str, ...]:

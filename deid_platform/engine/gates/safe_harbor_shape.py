@@ -29,8 +29,8 @@ _LAST = 2200
 def safe_harbor_shape(con: duckdb.DuckDBPyConnection, subject: Subject) -> Finding:
     """No dates, binaries or lists; ZIP areas of three digits and 20,001 people; no age over 89.
 
-    Ages above the policy's oldest are one category, and no year of birth shows an age in it: not
-    even by comparison with the latest year of the data (SH-06).
+    Ages above the policy's oldest are one category. Neither a year of birth, nor an age and the
+    year it is counted to, shows an age in it: not even by the latest year of the data (SH-06).
     """
     record = as_record(subject)
     types = column_types(con, record.table)
@@ -43,12 +43,11 @@ def safe_harbor_shape(con: duckdb.DuckDBPyConnection, subject: Subject) -> Findi
     }
     for column in sorted(record.shape.zip3 & types.keys()):
         violations |= _zip3(con, record, column)
-    for column in sorted(record.shape.ages & types.keys()):
-        violations[f"{column}/over_oldest"] = _count(
-            con, record, f"{identifier(column)} > ?", record.shape.oldest_age + 1
-        )
+    ages = {name: year for name, year in record.shape.ages.items() if name in types}
     birth_years = sorted(record.shape.birth_years & types.keys())
-    latest = _latest_year(con, record.shape.event_dates) if birth_years else None
+    latest = _latest_year(con, record.shape.event_dates) if ages or birth_years else None
+    for column, year in sorted(ages.items()):
+        violations |= _age(con, record, column, year if year in types else None, latest)
     for column in birth_years:
         violations |= _birth_year(con, record, column, latest)
     return Finding(violations=violations, seen={"columns": len(types)})
@@ -73,6 +72,24 @@ def _zip3(con: duckdb.DuckDBPyConnection, record: RecordSubject, column: str) ->
             record,
             f"not list_contains(?::varchar[], {text})",
             sorted(record.shape.allowed_zip3 | {WITHHELD}),
+        )
+    return found
+
+
+def _age(
+    con: duckdb.DuckDBPyConnection,
+    record: RecordSubject,
+    column: str,
+    year: str | None,
+    latest: int | None,
+) -> dict[str, int]:
+    """An age, and the year of birth that it gives away together with the year it is counted to."""
+    oldest, age = record.shape.oldest_age, identifier(column)
+    found = {f"{column}/over_oldest": _count(con, record, f"{age} > ?", oldest + 1)}
+    if year is not None and latest is not None:
+        dated = f"{age} <= {oldest} and {identifier(year)} - {age} <= ?"
+        found[f"{column}/over_oldest_by_latest_year"] = _count(
+            con, record, dated, latest - oldest - 1
         )
     return found
 

@@ -90,7 +90,8 @@ class SafeHarborShape:
         zip3: columns that hold three-digit ZIP areas.
         restricted_zip3: areas of 20,000 people or fewer, by the policy's list.
         allowed_zip3: the only areas allowed, where the policy's list is of that kind.
-        ages: columns that hold ages in years.
+        ages: columns that hold ages in years, each with the column of the year it is counted to,
+            where the table shows one.
         oldest_age: the greatest age shown as itself.
         birth_years: columns that hold a year of birth.
         event_dates: raw columns whose latest year ages are reckoned against.
@@ -99,7 +100,7 @@ class SafeHarborShape:
     zip3: frozenset[str] = frozenset()
     restricted_zip3: frozenset[str] = frozenset()
     allowed_zip3: frozenset[str] | None = None
-    ages: frozenset[str] = frozenset()
+    ages: Mapping[str, str | None] = field(default_factory=dict)
     oldest_age: int = 89
     birth_years: frozenset[str] = frozenset()
     event_dates: tuple[SourceColumn, ...] = ()

@@ -32,7 +32,7 @@ class TestSafeHarborShape:
     shape = SafeHarborShape(
         zip3=frozenset({"zip3"}),
         restricted_zip3=frozenset({"036", "893"}),
-        ages=frozenset({"age_years"}),
+        ages={"age_years": "visit_year"},
         birth_years=frozenset({"birth_year"}),
         event_dates=(raw_column("visit_date", "visits"),),
     )
@@ -71,6 +71,13 @@ class TestSafeHarborShape:
     def test_an_age_over_90_stops_the_table(self):
         assert broken(self.of("age_years integer", (90,), (91,), (104,))) == {
             "age_years/over_oldest": 2
+        }
+
+    def test_an_age_that_its_year_turns_into_one_over_90_stops_the_table(self):
+        # 88 in 2021 is 91 in 2024, the latest year of the data; 80 in 2021 is not.
+        columns = "age_years integer, visit_year integer"
+        assert broken(self.of(columns, (88, 2021), (80, 2021), (90, 2021), (89, 2024))) == {
+            "age_years/over_oldest_by_latest_year": 1
         }
 
     def test_a_year_of_birth_that_shows_an_age_over_89_stops_the_table(self):
