@@ -75,7 +75,8 @@ class Protector:
     def __init__(self, table: MaskingTable, rules: MaskingRules, bounds: Bounds) -> None:
         self.table, self.rules, self.bounds = table, rules, bounds
         lattice = Lattice(table.layout)
-        self._least = table.layout.groups.least(table.people > 0)
+        # A move keeps every sum, so it lowers no total below its members, overlap or not.
+        self._least = table.layout.groups.least(table.people > 0, as_sums=True)
         self._losses = self._loss()
         spread = lattice.spread
         below = spread(table.people - bounds.low, absent=-1, free=UNBOUNDED)

@@ -101,15 +101,17 @@ class Groups:
         largest: Ints = np.maximum.reduceat(values[self.members], self.starts[:-1])
         return largest
 
-    def least(self, nonzero: Bools) -> Ints:
+    def least(self, nonzero: Bools, *, as_sums: bool = False) -> Ints:
         """The lowest count each cell can have when only the zeros are known.
 
         Zeros are never hidden (M-3), so whatever is not zero has at least one person, and a sum
-        at least as many as its non-zero members.
+        at least as many as its non-zero members. With ``as_sums``, totals whose members overlap
+        are taken for sums as well.
         """
         low = nonzero.astype(np.int64)
+        summed = self.exact | as_sums
         while True:
-            members = np.where(self.exact, self.sums(low), self.largest(low))
+            members = np.where(summed, self.sums(low), self.largest(low))
             raised = low.copy()
             np.maximum.at(raised, self.total, members)
             if np.array_equal(raised, low):
