@@ -127,10 +127,14 @@ def _spill_folder(scratch: Path) -> tuple[Path, int]:
     """A new folder and the descriptor whose lock says that a living process uses it."""
     while True:
         spill = Path(tempfile.mkdtemp(prefix=_SPILL, dir=scratch))
-        held = os.open(spill, os.O_RDONLY)
+        # Another session's sweep may be quicker than the lock: then begin again.
+        try:
+            held = os.open(spill, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            if spill.exists():  # a sweep may have been quicker than the lock
+            if spill.exists():
                 return spill, held
         os.close(held)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
+import threading
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,7 @@ import pytest
 
 from deid_platform.core.errors import ZoneError, ZoneKeyError
 from deid_platform.core.zones import Zone
-from deid_platform.engine.database import open_zone, translated
+from deid_platform.engine.database import _spill_folder, _sweep, open_zone, translated
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.initialise import initialise
 from tests.support.deployments import temporary_deployment
@@ -213,3 +214,26 @@ def test_a_full_disk_is_told_as_such() -> None:
     told = str(translated(Zone.RAW, error))
     assert "the disk is full" in told
     assert CANARY not in told
+
+
+def test_sessions_that_begin_at_once_keep_their_spill_folders(tmp_path: Path) -> None:
+    deployment = temporary_deployment(tmp_path)
+    failures: list[str] = []
+
+    def open_often() -> None:
+        for _ in range(25):
+            try:
+                folder, held = _spill_folder(deployment.scratch)
+                _sweep(deployment.scratch)
+                if not folder.exists():
+                    failures.append("swept")
+                os.close(held)
+            except OSError as error:
+                failures.append(repr(error))
+
+    threads = [threading.Thread(target=open_often) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
