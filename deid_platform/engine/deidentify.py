@@ -16,7 +16,7 @@ import duckdb
 
 from deid_platform.core.attestation import SafeHarborAttestation, attest
 from deid_platform.core.contract import Contract
-from deid_platform.core.errors import DeclarationError, DeidError, ZoneError
+from deid_platform.core.errors import DeclarationError, ZoneError
 from deid_platform.core.safe_harbor import SafeHarborPolicy
 from deid_platform.core.transforms.surrogate import Surrogate
 from deid_platform.core.zones import Zone
@@ -317,6 +317,6 @@ def _one_transaction(con: duckdb.DuckDBPyConnection, zone: Zone) -> Iterator[Non
     except BaseException as error:
         with contextlib.suppress(duckdb.Error):
             con.execute("rollback")
-        if isinstance(error, duckdb.Error) and not isinstance(error, DeidError):
+        if isinstance(error, duckdb.Error):
             raise translated(zone, error) from None
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from itertools import pairwise
 
 import duckdb
 import pytest
@@ -52,7 +53,7 @@ def test_the_order_of_keys_says_nothing_of_the_order_of_rows(con) -> None:
     for position in (0, 1):
         ordered = sorted(keys(con, "visit").items(), key=lambda item: item[1][position])
         numbers = [int(value.removeprefix("V")) for value, _ in ordered]
-        rising = sum(a < b for a, b in zip(numbers, numbers[1:], strict=False))
+        rising = sum(a < b for a, b in pairwise(numbers))
         assert 60 < rising < 140
 
 
