@@ -46,7 +46,7 @@ def raw_asset(contract: Contract) -> dg.AssetsDefinition:
                     results.append(ingest(con, zones.deployment, contract, partition))
                 except DeliveryError as error:
                     refused.append(error)
-        ledger.record(*(_event(result) for result in results if not result.is_unchanged))
+        ledger.record(*_unrecorded(ledger, contract, results))
         if refused:
             raise _all_of(contract, refused) from None
         return dg.MaterializeResult(metadata=_metadata(results))
@@ -77,6 +77,22 @@ def _all_of(contract: Contract, refused: Sequence[DeliveryError]) -> DeliveryErr
         f"{len(refused)} deliveries were refused, the first: {refused[0]}",
         "correct them and run those months again; the others were taken",
     )
+
+
+def _unrecorded(
+    ledger: LedgerResource, contract: Contract, results: Sequence[IngestResult]
+) -> list[DeliveryIngested]:
+    """Deliveries that the ledger does not name as the last of their partition.
+
+    A process that ends between the zone's commit and the ledger's leaves such a one, and the next
+    run finds the delivery unchanged.
+    """
+    last: dict[str, DeliveryIngested] = {}
+    for entry in ledger.open().entries(kinds=[DeliveryIngested], subject=contract.name):
+        if isinstance(entry.event, DeliveryIngested):
+            last[entry.event.partition] = entry.event
+    events = [_event(result) for result in results if result.digests]
+    return [event for event in events if last.get(event.partition) != event]
 
 
 def _event(result: IngestResult) -> DeliveryIngested:
