@@ -3,7 +3,8 @@
 An overlay extends a policy. Without the filing reference, the Peer Review Team's approval and the
 effective date it is refused; only a superseded edition, kept for comparison, needs none.
 
-Source: DDG 2.0, 2 and 7 (departments adopt and file their own version; the PRT approves it).
+Source: DDG 2.0, 2 and 7 (departments adopt and file their own version; the PRT approves it;
+no department value is assumed, A-35).
 """
 
 from __future__ import annotations

@@ -128,7 +128,6 @@ class Figure(Declared):
     denominator_source: str | None = None
     unit: str = ""
     description: str = ""
-    events_only_bound: bool = False
 
 
 class Column(Declared):

@@ -113,6 +113,7 @@ def test_the_digest_is_of_the_content_and_not_of_its_order():
 
 
 def test_an_overlay_changes_what_it_says_and_nothing_else():
+    """A-35: a department's own value comes with its filing."""
     changed = department(settings={"min_people": {"value": 16}})
     assert (changed.min_people, changed.score_threshold) == (16, 13)
     assert changed.extends == ("calhhs_ddg_2",)

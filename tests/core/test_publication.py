@@ -52,6 +52,7 @@ def test_survey_and_population_columns_belong_to_the_table():
 
 
 def test_an_annotation_column_is_named_after_its_figure():
+    """M-21, A-21."""
     assert Publication.annotation_column("visits") == "visits_annotation"
 
 
@@ -95,7 +96,7 @@ def test_an_error_names_the_file_the_key_and_what_to_do():
     with pytest.raises(DeclarationError) as caught:
         declared(figures={"n": {"people": "n", "shoes": 7}})
     assert str(caught.value) == (
-        "table.yaml: figures.n.shoes: [A-03] no such key; remove it or correct its spelling"
+        "table.yaml: figures.n.shoes: [D-03] no such key; remove it or correct its spelling"
     )
 
 

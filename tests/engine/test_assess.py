@@ -111,7 +111,7 @@ def test_people_not_events_are_tested(tmp_path):
 
 
 def test_high_risk_cells_are_hidden_whatever_the_score(tmp_path):
-    """M-7, R-205."""
+    """M-7, R-205, A-17: the cells of the subject, not the whole table."""
     dimensions = {"condition": {"kind": "other"}, "year": YEAR}
     place = {"place": {"kind": "residence_geography", "value": "California"}}
     rows = [row(4, condition="Opioid use", year=2023), row(400, condition="Flu", year=2023)]
@@ -269,7 +269,7 @@ def test_an_estimate_on_fewer_than_thirty_cases_is_unreliable(tmp_path):
 
 
 def test_a_listed_survey_follows_its_own_rule(tmp_path):
-    """S-2: NHIS needs 50 cases and a relative error of at most 30 percent."""
+    """S-2, A-26: NHIS needs 50 cases and a relative error of at most 30 percent."""
     assert survey(tmp_path, [50, 60], [30, 30], "NHIS").outcome is Outcome.RELEASABLE
     assert survey(tmp_path, [49, 60], [30, 31], "NHIS").reliability.unreliable_cells == 2
     assert survey(tmp_path, [5, 5], [20, 21], "CHIS").reliability.unreliable_cells == 1
@@ -399,7 +399,7 @@ def test_a_recode_into_something_unreadable_is_refused(tmp_path):
     con = duckdb.connect()
     file = csv_file(tmp_path, [row(2, county="Kern", age=a, year=2023) for a in ("0-1", "2-3")])
     con.execute(f"create table t as from read_csv('{file}', all_varchar = true)")
-    with pytest.raises(DeidError, match="A-29"):
+    with pytest.raises(DeidError, match="D-29"):
         suggest(con, "t", declare(dimensions), ddg())
 
 

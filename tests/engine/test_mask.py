@@ -8,7 +8,7 @@ import yaml
 
 from deid_platform.core.errors import DeclarationError, MaskingError
 from deid_platform.core.publication import Publication
-from deid_platform.engine.mask import attack_candidate, mask_publication
+from deid_platform.engine.mask import attack_candidate, mask_publication, verify_candidate
 from tests.engine.policies import policy
 
 DECLARATION = """
@@ -106,6 +106,7 @@ def test_the_attacker_recovers_a_small_cell_when_a_complement_is_put_back(column
 
 
 def test_a_figure_left_in_a_small_cell_gives_it_away():
+    """A-23: the statistics of shown cells are part of the audit."""
     con = limited(COUNTS)
     mask_publication(con, publication(), policy())
     con.execute(
@@ -164,3 +165,78 @@ def test_without_a_masking_verdict_only_high_risk_labels_are_masked():
         where person_count_annotation = 1"""
     ).fetchall()
     assert ("Alpine",) in hidden
+
+
+def test_the_candidate_comes_with_a_certificate_that_holds():
+    con = limited(COUNTS)
+    mask_publication(con, publication(), policy())
+    assert verify_candidate(con, publication()) == []
+
+
+def test_a_candidate_changed_after_masking_has_no_certificate_that_holds():
+    con = limited(COUNTS)
+    mask_publication(con, publication(), policy())
+    con.execute("update limited.candidate.visits_by_county set population_count = 1")
+    assert verify_candidate(con, publication()) != []
+
+
+def test_a_candidate_without_a_certificate_is_said_to_have_none():
+    con = limited(COUNTS)
+    mask_publication(con, publication(), policy())
+    con.execute("drop table limited.masking.visits_by_county_certificate")
+    assert verify_candidate(con, publication()) == ["there is no certificate"]
+
+
+def test_counties_that_nest_in_regions_are_protected_against_both_margins():
+    con = duckdb.connect(":memory:")
+    con.execute("attach ':memory:' as limited")
+    con.execute(
+        """create table limited.main.visits_by_county as
+        select region, county, people as person_count from (values
+            ('North', 'Alpine', 4), ('North', 'Butte', 60), ('North', 'Colusa', 70),
+            ('South', 'Inyo', 30), ('South', 'Kern', 90),
+            ('North', 'All', 134), ('South', 'All', 120), ('State', 'All', 254)
+        ) as cells (region, county, people)"""
+    )
+    declared = publication(
+        dimensions={
+            "region": {"kind": "residence_geography", "total": "State"},
+            "county": {"kind": "residence_geography", "total": "All", "parent": "region"},
+        },
+        figures={"person_count": {"people": "person_count"}},
+    )
+    mask_publication(con, declared, policy())
+    hidden = con.execute(
+        "select county from limited.candidate.visits_by_county where person_count is null"
+    ).fetchall()
+    assert hidden == [("Alpine",), ("Butte",)]
+    assert attack_candidate(con, declared, policy()).holds
+    assert verify_candidate(con, declared) == []
+
+
+def test_a_hierarchy_within_a_column_is_protected_at_every_level():
+    con = duckdb.connect(":memory:")
+    con.execute("attach ':memory:' as limited")
+    con.execute(
+        """create table limited.main.visits_by_county as select * from (values
+            ('All', 174), ('Asian', 64), ('Chinese', 4), ('Korean', 60),
+            ('Other', 40), ('White', 70)
+        ) as cells (race, person_count)"""
+    )
+    declared = publication(
+        dimensions={
+            "race": {
+                "kind": "race",
+                "total": "All",
+                "hierarchy": {"Asian": ["Chinese", "Korean"]},
+            }
+        },
+        figures={"person_count": {"people": "person_count"}},
+    )
+    mask_publication(con, declared, policy())
+    hidden = con.execute(
+        "select race from limited.candidate.visits_by_county where person_count is null"
+    ).fetchall()
+    assert hidden == [("Chinese",), ("Korean",)]
+    assert attack_candidate(con, declared, policy()).holds
+    assert verify_candidate(con, declared) == []

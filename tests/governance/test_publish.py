@@ -93,6 +93,7 @@ def test_a_release_puts_the_reviewed_content_into_the_zone_and_the_outbox(world)
 
 
 def test_the_data_file_is_sorted_blank_where_hidden_and_zero_where_zero(world):
+    """M-22."""
     world.approved()
     done = world.publish()
     (data,) = [one for one in done.folder.glob("*.csv") if "dictionary" not in one.name]
@@ -122,6 +123,7 @@ def test_the_dictionary_describes_every_column(world):
 
 
 def test_the_note_states_the_method_the_threshold_and_the_codes(world):
+    """M-23."""
     world.approved()
     (file,) = world.publish().folder.glob("*_suppression.md")
     note = file.read_text()

@@ -60,7 +60,7 @@ class Additive:
         return cls(cells=named, axes=(tuple(cells),), gate=gate, total=total)
 
     def preferring(self, strategy: Any, least: Sequence[str]) -> Additive:
-        """The same table, with its own choice of complements."""
+        """The same table, with its own choice of complements (A-22)."""
         return replace(self, strategy=strategy, least_interesting=tuple(least))
 
     def primary(self, policy: DdgPolicy) -> list[Any]:
@@ -76,7 +76,7 @@ class Additive:
         return [_plain(name) for name, people in self.cells.items() if people == 0]
 
     def rule_six(self, policy: DdgPolicy) -> list[str]:
-        """Which halves of M-6 the small cells of a one-way group trigger."""
+        """Which halves of M-6 the small cells of a one-way group trigger (A-19)."""
         if len(self.axes) > 1 or self.total is None:
             return []
         values = [

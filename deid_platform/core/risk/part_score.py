@@ -39,7 +39,9 @@ class Component:
 class PartScore:
     """The score of one part.
 
-    ``total`` is null where every cell is zero: nothing is scored then (A-03).
+    ``total`` is null where every cell is zero: nothing is scored then (A-03). ``safe_harbor`` says
+    that events of whole states and years are all that is shown (R-509); with any further variable
+    the table is scored like others (A-28).
     """
 
     dimensions: tuple[str, ...]
