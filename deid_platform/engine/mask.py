@@ -16,24 +16,48 @@ import pyarrow as pa
 
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking import (
-    SMALL,
     Attack,
     Masking,
-    MaskingRules,
-    MaskingTable,
-    PublishedTable,
     attack,
     mask,
 )
+from deid_platform.core.masking.certificate import certify, decode, encode
+from deid_platform.core.masking.verify import verify
 from deid_platform.core.policy import DdgPolicy
-from deid_platform.core.publication import FigureKind, Publication
+from deid_platform.core.publication import Publication
+from deid_platform.engine.masking_model import (
+    linked_figures,
+    masking_table,
+    published_table,
+    rules_of,
+)
 from deid_platform.engine.masking_table import MaskingCells, read_cells
 from deid_platform.engine.sql import identifier, qualified
 
 NO_DATA = 3
 """Annotation code of a value that the source does not have (DDG 2.0, 7.5)."""
 _REGISTERED = "masking_result"
-_ADDITIVE = (FigureKind.COUNT, FigureKind.AMOUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableNames:
+    """The tables that masking reads and writes, as quoted SQL."""
+
+    source: str
+    candidate: str
+    evidence: str
+    certificate: str
+
+    @classmethod
+    def of_zone(cls, publication: Publication) -> TableNames:
+        """The tables of a publication in the limited zone."""
+        name = publication.name
+        return cls(
+            source=qualified("limited", "main", name),
+            candidate=qualified("limited", "candidate", name),
+            evidence=qualified("limited", "masking", name),
+            certificate=qualified("limited", "masking", f"{name}_certificate"),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,7 +127,8 @@ def mask_publication(
     """Write ``limited.candidate.<publication>`` and its evidence from ``limited.main``.
 
     The candidate has the columns of the source, hidden figures null, and one annotation column
-    per figure. Either both tables are replaced, or the last good ones stay.
+    per figure. Its evidence and its certificate go to ``limited.masking``. Either all of them are
+    replaced, or the last good ones stay.
 
     Args:
         con: a session that writes the limited zone.
@@ -116,16 +141,31 @@ def mask_publication(
         DeclarationError: the table does not have the declared columns.
         MaskingError: margins are not sums of their rows, or no safe pattern was found.
     """
-    cells = read_cells(con, "main", publication)
+    names = TableNames.of_zone(publication)
+    con.execute("create schema if not exists limited.candidate")
+    con.execute("create schema if not exists limited.masking")
+    return mask_table(con, names, publication, policy, masking_required=masking_required)
+
+
+def mask_table(
+    con: duckdb.DuckDBPyConnection,
+    names: TableNames,
+    publication: Publication,
+    policy: DdgPolicy,
+    *,
+    masking_required: bool = True,
+) -> MaskResult:
+    """Mask any table that a session can read; see `mask_publication`."""
+    cells = read_cells(con, names.source, publication)
     rules = rules_of(policy)
-    gate_all = masking_required or policy.always_suppress_small
+    gate_all = masking_required or policy.always_suppress_small or bool(publication.subjects)
     maskings, inexact = {}, {}
     for people in publication.people_columns:
-        table = _table(cells, publication, people, gate_all=gate_all)
+        table = masking_table(cells, publication, people, policy, gate_all=gate_all)
         inexact[people] = tuple(axis.name for axis in table.layout.axes if not axis.exact)
         maskings[people] = mask(table, rules)
     result = MaskResult(publication=publication.name, maskings=maskings, inexact=inexact)
-    _write(con, publication, cells, result)
+    _write(con, names, publication, cells, result)
     return result
 
 
@@ -140,8 +180,18 @@ def attack_candidate(
     Raises:
         MaskingError: the candidate contradicts itself or its source.
     """
-    cells = read_cells(con, "candidate", publication)
-    source = read_cells(con, "main", publication)
+    return attack_table(con, TableNames.of_zone(publication), publication, policy)
+
+
+def attack_table(
+    con: duckdb.DuckDBPyConnection,
+    names: TableNames,
+    publication: Publication,
+    policy: DdgPolicy,
+) -> CandidateAttack:
+    """Attack any candidate beside its source; see `attack_candidate`."""
+    cells = read_cells(con, names.candidate, publication)
+    source = read_cells(con, names.source, publication)
     if not np.array_equal(cells.layout.keys, source.layout.keys):
         raise MaskingError(
             publication.name, "the candidate has other cells than its source", "mask it again"
@@ -150,11 +200,47 @@ def attack_candidate(
     found = {}
     for people in publication.people_columns:
         true = source.integers(people)
-        table = published_table(cells, publication, people)
+        table = published_table(cells, publication, people, true)
         small = (true >= 1) & (true <= rules.largest_small)
         result = attack(table, rules, small=small & table.hidden)
         found[people] = _with_statistics(cells, publication, people, result)
     return CandidateAttack(by_people=found)
+
+
+def verify_candidate(con: duckdb.DuckDBPyConnection, publication: Publication) -> list[str]:
+    """Re-check the candidate against its certificate, without solver; empty when it holds."""
+    return verify_table(con, TableNames.of_zone(publication), publication)
+
+
+def verify_table(
+    con: duckdb.DuckDBPyConnection, names: TableNames, publication: Publication
+) -> list[str]:
+    """Re-check any candidate against its certificate; see `verify_candidate`."""
+    try:
+        stored = con.execute(f"select content from {names.certificate}").fetchone()
+    except duckdb.CatalogException:
+        stored = None
+    if stored is None:
+        return ["there is no certificate"]
+    header, rows = published_text(con, names.candidate, publication)
+    return verify(header, rows, declared(publication), decode(stored[0]))
+
+
+def published_text(
+    con: duckdb.DuckDBPyConnection, table: str, publication: Publication
+) -> tuple[list[str], list[list[str]]]:
+    """A table as it is published: header and rows as text, in the order of the dimensions."""
+    header = [row[0] for row in con.execute(f"describe {table}").fetchall()]
+    texts = ", ".join(f"coalesce({identifier(c)}::varchar, '')" for c in header)
+    order = ", ".join(map(identifier, publication.dimension_columns))
+    rows = con.execute(f"select {texts} from {table} order by {order}").fetchall()
+    return header, [list(row) for row in rows]
+
+
+def declared(publication: Publication) -> dict[str, Any]:
+    """The declaration as the verifier takes it."""
+    declaration: dict[str, Any] = publication.model_dump(mode="json")
+    return declaration
 
 
 def check_margins(con: duckdb.DuckDBPyConnection, publication: Publication) -> None:
@@ -163,97 +249,9 @@ def check_margins(con: duckdb.DuckDBPyConnection, publication: Publication) -> N
     Raises:
         MaskingError: a margin is not the sum of its rows; the message names the columns.
     """
-    cells = read_cells(con, "main", publication)
+    cells = read_cells(con, TableNames.of_zone(publication).source, publication)
     for people in publication.people_columns:
-        _table(cells, publication, people, gate_all=True).check()
-
-
-def rules_of(policy: DdgPolicy) -> MaskingRules:
-    """The policy's thresholds as masking takes them."""
-    return MaskingRules(
-        min_people=policy.min_people,
-        feasible=policy.min_feasible,
-        strategy=policy.complement_strategy,
-    )
-
-
-def published_table(cells: MaskingCells, publication: Publication, people: str) -> PublishedTable:
-    """The table of one people column as a reader sees it."""
-    known = cells.integers(people, missing=-1)
-    linked = _linked(publication, people)
-    codes = np.zeros(len(known), dtype=np.int64)
-    for figure in linked:
-        column = Publication.annotation_column(figure)
-        if column in cells.columns:
-            codes = np.maximum(codes, cells.integers(column, missing=0))
-    figures = {
-        figure: values
-        for figure in linked
-        if figure != people and publication.figures[figure].kind is FigureKind.COUNT
-        if (values := cells.whole(figure)) is not None
-        and bool(
-            np.all(values[(values >= 0) & (known >= 0)] >= known[(values >= 0) & (known >= 0)])
-        )
-    }
-    layout = cells.layout_for(known)
-    return PublishedTable(
-        layout=layout,
-        people=known,
-        codes=np.where(known < 0, np.maximum(codes, SMALL), codes),
-        figures={name: values for name, values in figures.items() if _adds_up(layout, values)},
-        limit=_limit(cells, publication, people, known),
-    )
-
-
-def _table(
-    cells: MaskingCells, publication: Publication, people: str, *, gate_all: bool
-) -> MaskingTable:
-    counts = cells.integers(people)
-    layout = cells.layout_for(counts)
-    figures = {}
-    for figure in _linked(publication, people):
-        if figure == people or publication.figures[figure].kind not in _ADDITIVE:
-            continue
-        values = cells.floats(figure)
-        if np.isnan(values).any():
-            continue
-        if publication.exact_totals or _adds_up(layout, values):
-            figures[figure] = values
-    return MaskingTable(
-        layout=layout,
-        people=counts,
-        gated=np.full(len(counts), gate_all) | cells.labelled(publication.high_risk),
-        figures=figures,
-        limit=_limit(cells, publication, people, counts),
-    )
-
-
-def _linked(publication: Publication, people: str) -> list[str]:
-    return [name for name, figure in publication.figures.items() if figure.people == people]
-
-
-def _limit(
-    cells: MaskingCells, publication: Publication, people: str, counts: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any] | None:
-    """The public upper bound that the denominators give, where shown counts respect it."""
-    bound = None
-    for figure in _linked(publication, people):
-        column = publication.figures[figure].denominator
-        if column is None or column not in cells.columns:
-            continue
-        values = cells.integers(column, missing=1 << 40)
-        if bool(np.all(values >= counts)):
-            bound = values if bound is None else np.minimum(bound, values)
-    return bound
-
-
-def _adds_up(layout: Any, values: np.ndarray[Any, Any]) -> bool:
-    """Whether every sum whose parts are all shown adds up."""
-    groups = layout.groups
-    known = values >= 0
-    whole = groups.sums((~known).astype(np.int64)) + ~known[groups.total] == 0
-    apart = np.abs(groups.sums(values) - values[groups.total])
-    return bool(np.all(apart[whole] <= 1e-6 * np.maximum(1, np.abs(values[groups.total][whole]))))
+        masking_table(cells, publication, people, None, gate_all=True).check()
 
 
 def _with_statistics(
@@ -261,7 +259,7 @@ def _with_statistics(
 ) -> Attack:
     """A figure left standing in a hidden cell gives the cell away (M-5, A-23)."""
     standing = np.zeros(len(result.watched), dtype=bool)
-    for figure in _linked(publication, people):
+    for figure in linked_figures(publication, people):
         standing |= ~np.isnan(cells.floats(figure))
     given_away = result.watched & standing
     return replace(
@@ -274,28 +272,43 @@ def _with_statistics(
 
 def _write(
     con: duckdb.DuckDBPyConnection,
+    names: TableNames,
     publication: Publication,
     cells: MaskingCells,
     result: MaskResult,
 ) -> None:
-    names = {people: number for number, people in enumerate(publication.people_columns)}
-    columns: dict[str, Any] = {"row": np.arange(1, len(cells.layout.keys) + 1)}
-    for people, number in names.items():
+    """Replace candidate, evidence and certificate together, once the certificate is verified."""
+    number = {people: k for k, people in enumerate(publication.people_columns)}
+    columns: dict[str, Any] = {"row": np.arange(1, cells.layout.cells + 1)}
+    for people, k in number.items():
         masking = result.maskings[people]
-        columns[f"code_{number}"] = masking.codes.astype(np.int32)
-        columns[f"reason_{number}"] = masking.reasons.astype(np.int32)
-        columns[f"block_{number}"] = masking.block
-        columns[f"low_{number}"] = masking.audit.low
-        columns[f"high_{number}"] = masking.audit.high
+        columns[f"code_{k}"] = masking.codes.astype(np.int32)
+        columns[f"reason_{k}"] = masking.reasons.astype(np.int32)
+        columns[f"block_{k}"] = masking.block
+        columns[f"low_{k}"] = masking.audit.low
+        columns[f"high_{k}"] = masking.audit.high
     con.register(_REGISTERED, pa.table(columns))
-    target = qualified("limited", "candidate", publication.name)
-    evidence = qualified("limited", "masking", publication.name)
+    rows = _numbered(names.source, publication)
     try:
         con.execute("begin transaction")
-        con.execute(f"create schema if not exists {identifier('limited')}.candidate")
-        con.execute(f"create schema if not exists {identifier('limited')}.masking")
-        con.execute(f"create or replace table {target} as {_candidate(publication, cells, names)}")
-        con.execute(f"create or replace table {evidence} as {_evidence(publication, names)}")
+        con.execute(
+            f"create or replace table {names.candidate} as {_candidate(publication, cells, number)}"
+            f" from {rows} order by _row"
+        )
+        con.execute(
+            f"create or replace table {names.evidence} as {_evidence(publication, number)}"
+            f" from {rows} order by _row"
+        )
+        header, texts = published_text(con, names.candidate, publication)
+        certificate = certify(result.maskings, header, texts)
+        if verify(header, texts, declared(publication), certificate):
+            raise MaskingError(
+                publication.name,
+                "the certificate of the masked table does not hold",
+                "the last good candidate stands; report the shape of this table",
+            )
+        con.execute(f"create or replace table {names.certificate} (content blob)")
+        con.execute(f"insert into {names.certificate} values (?)", [encode(certificate)])
         con.execute("commit")
     except duckdb.Error:
         con.execute("rollback")
@@ -304,43 +317,45 @@ def _write(
             "the candidate could not be written",
             "the last good candidate stands; check the zone and run again",
         ) from None
+    except MaskingError:
+        con.execute("rollback")
+        raise
     finally:
         con.unregister(_REGISTERED)
 
 
-def _numbered(publication: Publication) -> str:
+def _numbered(source: str, publication: Publication) -> str:
     order = ", ".join(map(identifier, publication.dimension_columns))
-    source = qualified("limited", "main", publication.name)
     return (
         f"(select *, row_number() over (order by {order}) as _row from {source}) as source "
         f"join {_REGISTERED} as result on source._row = result.row"
     )
 
 
-def _candidate(publication: Publication, cells: MaskingCells, names: Mapping[str, int]) -> str:
+def _candidate(publication: Publication, cells: MaskingCells, number: Mapping[str, int]) -> str:
     people_of = {name: figure.people for name, figure in publication.figures.items()}
-    people_of |= {people: people for people in names}
+    people_of |= {people: people for people in number}
     selected = []
     for column in cells.columns:
         name = identifier(column)
         if column in people_of:
-            code = f"code_{names[people_of[column]]}"
+            code = f"code_{number[people_of[column]]}"
             selected.append(f"case when {code} = 0 then {name} end as {name}")
         else:
             selected.append(name)
     for figure in publication.figures:
-        code, name = f"code_{names[people_of[figure]]}", identifier(figure)
+        code, name = f"code_{number[people_of[figure]]}", identifier(figure)
         annotation = identifier(Publication.annotation_column(figure))
         selected.append(
             f"case when {code} = 0 and {name} is null then {NO_DATA} else {code} end"
             f"::integer as {annotation}"
         )
-    return f"select {', '.join(selected)} from {_numbered(publication)} order by _row"
+    return f"select {', '.join(selected)}"
 
 
-def _evidence(publication: Publication, names: Mapping[str, int]) -> str:
+def _evidence(publication: Publication, number: Mapping[str, int]) -> str:
     selected = list(map(identifier, publication.dimension_columns))
-    for people, number in names.items():
+    for people, k in number.items():
         for part in ("reason", "code", "block", "low", "high"):
-            selected.append(f"{part}_{number} as {identifier(f'{people}_{part}')}")
-    return f"select {', '.join(selected)} from {_numbered(publication)} order by _row"
+            selected.append(f"{part}_{k} as {identifier(f'{people}_{part}')}")
+    return f"select {', '.join(selected)}"

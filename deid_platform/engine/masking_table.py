@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from deid_platform.core.errors import DeclarationError, MaskingError
 from deid_platform.core.masking import Axis, Layout
 from deid_platform.core.publication import Dimension, Publication
-from deid_platform.engine.sql import identifier, qualified
+from deid_platform.engine.sql import identifier
 
 Column = np.ndarray[Any, Any]
 
@@ -58,7 +58,7 @@ class MaskingCells:
         filled = np.where(np.isnan(values), -1, values)
         return filled.astype(np.int64) if bool(np.all(filled == np.round(filled))) else None
 
-    def labelled(self, labels: Mapping[str, Mapping[str, str]]) -> Column:
+    def labelled(self, labels: Mapping[str, Iterable[str]]) -> Column:
         """Which cells carry one of these labels, per dimension column."""
         found = np.zeros(self.layout.cells, dtype=bool)
         for column, named in labels.items():
@@ -69,7 +69,7 @@ class MaskingCells:
     def layout_for(self, people: Column) -> Layout:
         """The layout, with the axes along which these people are not counted once marked.
 
-        Where every sum whose parts are shown adds up, a reader may take it that all do.
+        Where every sum whose parts are known (0 or more) adds up, a reader may take it that all do.
         """
         groups = self.layout.groups
         known = (people >= 0).astype(np.int64)
@@ -85,17 +85,20 @@ class MaskingCells:
 
 
 def read_cells(
-    con: duckdb.DuckDBPyConnection, schema: str, publication: Publication
+    con: duckdb.DuckDBPyConnection, table: str, publication: Publication
 ) -> MaskingCells:
-    """Read ``limited.<schema>.<publication>`` in the order of its dimensions.
+    """Read a table, given as quoted SQL, in the order of its dimensions.
+
+    In a text column, what is not a number is a withheld value.
 
     Raises:
         DeclarationError: a declared column is missing, an undeclared one is there, a label is
             null or a hierarchy names a label that does not nest.
         MaskingError: two rows describe one cell.
     """
-    table = qualified("limited", schema, publication.name)
-    columns = tuple(row[0] for row in con.execute(f"describe {table}").fetchall())
+    described = con.execute(f"describe {table}").fetchall()
+    columns = tuple(row[0] for row in described)
+    texts_of = {row[0] for row in described if row[1] == "VARCHAR"}
     _check_columns(publication, columns)
     dimensions = publication.dimension_columns
     numbers = [c for c in columns if c not in dimensions]
@@ -104,7 +107,7 @@ def read_cells(
         f"dense_rank() over (order by {identifier(c)}) - 1 as level_{k}"
         for k, c in enumerate(dimensions)
     ]
-    selected += [f"{identifier(c)}::double as value_{k}" for k, c in enumerate(numbers)]
+    selected += [f"{_number(c, is_text=c in texts_of)} as value_{k}" for k, c in enumerate(numbers)]
     nulls = " or ".join(f"{identifier(c)} is null" for c in dimensions)
     empty = con.execute(f"select count(*) from {table} where {nulls}").fetchone()
     if empty is not None and empty[0]:
@@ -133,6 +136,11 @@ def read_cells(
         labels={c: (texts[c], levels[c]) for c in dimensions},
         values={c: _filled(found[f"value_{k}"]) for k, c in enumerate(numbers)},
     )
+
+
+def _number(column: str, *, is_text: bool) -> str:
+    name = identifier(column)
+    return f"try_cast(replace(trim({name}), ',', '') as double)" if is_text else f"{name}::double"
 
 
 def _filled(values: Any) -> Column:
