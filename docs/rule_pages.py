@@ -1,4 +1,4 @@
-"""Pages on what the platform holds tables and people to: exit codes, gates, events, workflow."""
+"""Pages on what the platform answers and records: exit codes, gates and ledger events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import fields
 from deid_platform.cli.policy import FAILED
 from deid_platform.core.errors import DeidError
 from deid_platform.core.risk.score_sheet import Outcome
-from deid_platform.core.workflow import APPROVERS, TRANSITIONS, Role, State, excluded_by
 from deid_platform.engine.gates import Gate, Stage, gates_for
 from deid_platform.governance import events
 from docs.generate import prose, table
@@ -21,7 +20,6 @@ def pages() -> dict[str, str]:
         "exit-codes.md": _exit_codes(),
         "gates.md": _gates(),
         "events.md": _events(),
-        "workflow.md": _workflow(),
     }
 
 
@@ -43,8 +41,9 @@ def _exit_codes() -> str:
     return "\n\n".join(
         [
             "# Exit codes",
-            "An error is one line on standard error: where, what, and what to do. It never holds a "
-            "cell value. A more special error shares the code of its parent unless it has its own.",
+            "An error is one message on standard error: where, what, and what to do. It never "
+            "holds a cell value. A more special error shares the code of its parent unless it has "
+            "its own. A run that failed ends with 19 whatever the cause; its messages name it.",
             table(("code", "error", "meaning"), rows),
             "## `deid assess`",
             "The outcome is the exit code, so that a script can branch on it.",
@@ -114,36 +113,3 @@ def _leaf_events(event: type[events.Event]) -> Iterator[type[events.Event]]:
     for child in event.__subclasses__():
         yield child
         yield from _leaf_events(child)
-
-
-def _workflow() -> str:
-    moves = [
-        f"    {source.value} --> {move.target.value}: {move.action.value} "
-        f"({', '.join(sorted(role.value for role in move.roles))})"
-        for move in TRANSITIONS
-        for source in sorted(move.sources, key=list(State).index)
-    ]
-    sources = {source for move in TRANSITIONS for source in move.sources}
-    targets = {move.target for move in TRANSITIONS}
-    starts = [f"    [*] --> {s.value}" for s in State if s in sources - targets]
-    ends = [f"    {s.value} --> [*]" for s in State if s in targets - sources]
-    diagram = "\n".join(["```mermaid", "stateDiagram-v2", *starts, *moves, *ends, "```"])
-    acting = sorted({role for move in TRANSITIONS for role in move.roles}, key=list(Role).index)
-    separation = [
-        (role.value, ", ".join(sorted(other.value for other in excluded_by(role))))
-        for role in acting
-    ]
-    return "\n\n".join(
-        [
-            "# Workflow of a release request",
-            "A request names one content of one candidate by its fingerprint. If the candidate, "
-            "its declaration or its policy changes, the request no longer fits and a new one is "
-            "needed. Transitions are data in `core/workflow.py`.",
-            diagram,
-            f"A release takes the approval of: {', '.join(role.value for role in APPROVERS)}.",
-            "## Separation of duties",
-            "On one request, a person who holds the role on the left may hold none of those on the "
-            "right.",
-            table(("role", "excludes"), separation),
-        ]
-    )
