@@ -144,7 +144,7 @@ def _check(
                 least[row], most[row] = min(least[row], moved[row]), max(most[row], moved[row])
         for row, value in before.items():
             base[row] = value
-    floor = _least([int(value != "0") for value in columns[people]], groups, inexact)
+    floor = _least([int(value != "0") for value in columns[people]], groups)
     for row in small:
         wanted = max(rules["feasible_low"], floor[row]), min(rules["feasible_high"], high[row])
         if least[row] > wanted[0] or most[row] < wanted[1] or least[row] == most[row]:
@@ -207,16 +207,13 @@ def _agrees(
     return True
 
 
-def _least(
-    nonzero: list[int], groups: list[tuple[str, int, list[int]]], inexact: set[str]
-) -> list[int]:
-    """The lowest count of each cell when only the zeros are known."""
+def _least(nonzero: list[int], groups: list[tuple[str, int, list[int]]]) -> list[int]:
+    """The lowest count of each cell when only the zeros are known; witnesses keep every sum."""
     low, changed = nonzero, True
     while changed:
         changed = False
-        for name, total, members in groups:
-            parts = [low[row] for row in members]
-            wanted = max(parts) if name in inexact else sum(parts)
+        for _, total, members in groups:
+            wanted = sum(low[row] for row in members)
             if wanted > low[total]:
                 low[total], changed = wanted, True
     return low
