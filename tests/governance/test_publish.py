@@ -383,6 +383,35 @@ def test_a_request_of_another_publication_releases_nothing(world):
         publish(world.deployment, world.ledger, other, world.policy, actor=DANA, request="req-0001")
 
 
+def test_a_copy_that_is_not_what_was_reviewed_is_not_released(world, monkeypatch):
+    approved = world.approved()
+    monkeypatch.setattr(
+        publish_module,
+        "fingerprint",
+        lambda con, table: fingerprint(con, table) + ("x" if "release" in table else ""),
+    )
+    with pytest.raises(ZoneError, match="not the content that was reviewed"):
+        world.publish(approved.id)
+    assert nothing_is_out(world)
+
+
+def test_a_version_that_writes_other_bytes_does_not_replace_a_release(world, monkeypatch):
+    approved = world.approved()
+    world.publish(approved.id)
+    before = outbox(world)
+    original = publish_module._write_manifest
+
+    def newer_version(folder, release, authority):
+        (folder / "extra.txt").write_text("new in this version")
+        original(folder, release, authority)
+
+    monkeypatch.setattr(publish_module, "_write_manifest", newer_version)
+    with pytest.raises(AuthorisationError, match="another bundle than the one that was released"):
+        world.publish(approved.id)
+    assert outbox(world) == before
+    assert request_of(world.ledger, approved.id).state is State.RELEASED
+
+
 def test_a_broken_ledger_authorises_nothing(world):
     import sqlite3
 

@@ -7,10 +7,11 @@ import pytest
 from deid_platform.core.errors import AuthorisationError, LedgerError
 from deid_platform.core.workflow import Role, State
 from deid_platform.governance import decisions
-from deid_platform.governance.authority import authorise, candidate_gates
+from deid_platform.governance.authority import authorise, candidate_asset, candidate_gates
 from deid_platform.governance.events import (
     ActionRefused,
     CandidateBuilt,
+    GateEvaluated,
     RequestApproved,
     RequestWithdrawn,
 )
@@ -186,6 +187,23 @@ def test_gates_evaluated_again_with_the_same_results_keep_the_approval(world):
     content = world.approved().binding.fingerprint
     world.evaluate(content)
     assert authorised(world)
+
+
+def test_a_gate_evaluated_under_another_policy_does_not_count(world):
+    content = world.approved().binding.fingerprint
+    name = candidate_gates()[0]
+    world.ledger.append(
+        GateEvaluated(
+            table=candidate_asset(NAME),
+            gate=name,
+            fingerprint=content,
+            passed=True,
+            rule="a rule",
+            policy_digest="other",
+        )
+    )
+    with pytest.raises(AuthorisationError, match=f"gate {name} was evaluated under another policy"):
+        authorised(world)
 
 
 def test_a_gate_required_only_since_the_approval_reopens_it(world):
