@@ -6,6 +6,7 @@ back as one Arrow table that is joined by row number. No cell value passes throu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +38,7 @@ from deid_platform.engine.sql import identifier, qualified
 NO_DATA = 3
 """Annotation code of a value that the source does not have (DDG 2.0, 7.5)."""
 _REGISTERED = "masking_result"
+_ATTACK_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +156,13 @@ def mask_table(
     policy: DdgPolicy,
     *,
     masking_required: bool = True,
+    seconds: float | None = None,
 ) -> MaskResult:
-    """Mask any table that a session can read; see `mask_publication`."""
+    """Mask any table that a session can read; see `mask_publication`.
+
+    ``seconds`` bound the search for a cheaper pattern, and then the attack on the result.
+    """
+    started = time.monotonic()
     cells = read_cells(con, names.source, publication)
     rules = rules_of(policy)
     gate_all = masking_required or policy.always_suppress_small or bool(publication.subjects)
@@ -163,7 +170,12 @@ def mask_table(
     for people in publication.people_columns:
         table = masking_table(cells, publication, people, policy, gate_all=gate_all)
         inexact[people] = tuple(axis.name for axis in table.layout.axes if not axis.exact)
-        maskings[people] = mask(table, rules)
+        maskings[people] = mask(
+            table,
+            rules,
+            expired=lambda: seconds is not None and time.monotonic() - started > seconds,
+            attack_seconds=_ATTACK_SECONDS if seconds is None else seconds,
+        )
     result = MaskResult(publication=publication.name, maskings=maskings, inexact=inexact)
     _write(con, names, publication, cells, result)
     return result

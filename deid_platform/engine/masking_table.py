@@ -66,6 +66,10 @@ class MaskingCells:
             found |= np.isin(texts, list(named))[level]
         return found
 
+    def label_of(self, cell: int) -> dict[str, str]:
+        """The labels of one cell."""
+        return {column: str(texts[level[cell]]) for column, (texts, level) in self.labels.items()}
+
     def layout_for(self, people: Column) -> Layout:
         """The layout, with the axes along which these people are not counted once marked.
 

@@ -107,8 +107,8 @@ def attack(
     Args:
         table: what is published.
         rules: what the policy protects.
-        small: the cells to judge, where they are known; a reader must take every hidden cell that
-            may be small for one.
+        small: the cells to judge, where they are known. Otherwise every hidden cell that may be
+            small is looked at, and one is narrowed when it is known to be small.
         seconds: what the linear programs may take in all; cells they leave open count against
             the masking.
 
@@ -161,6 +161,8 @@ def closed(
         single |= least == most
     recovered = watched & single
     narrowed = watched & ~recovered & ((low > floor) | (high < reach))
+    if small is None:
+        narrowed &= high <= rules.largest_small
     return Attack(
         low=low,
         high=high,

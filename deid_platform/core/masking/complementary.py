@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,14 +152,23 @@ class Protector:
         return np.where(primary(table, rules), 0, loss)
 
 
-def protect(table: MaskingTable, rules: MaskingRules) -> Pattern:
+def never() -> bool:
+    """No time limit."""
+    return False
+
+
+def protect(
+    table: MaskingTable, rules: MaskingRules, expired: Callable[[], bool] = never
+) -> Pattern:
     """Hide the small cells and what else keeps them from being worked out.
 
     Deterministic, and the same whatever the order in which a source holds the rows: cells are
-    visited in key order within their size.
+    visited in key order within their size. ``expired`` says when the time is over; a search for a
+    cheaper pattern then ends with the best safe one.
 
     Raises:
-        MaskingError: some small cell cannot be protected, whatever else is hidden.
+        MaskingError: some small cell cannot be protected, whatever else is hidden, or the time
+            was over before all were.
     """
     small = primary(table, rules)
     protector = Protector(table, rules, Bounds.unlabelled(table))
@@ -167,6 +177,12 @@ def protect(table: MaskingTable, rules: MaskingRules) -> Pattern:
     down: dict[int, Move] = {}
     cells = np.flatnonzero(small)
     for cell in cells[np.argsort(table.people[cells], kind="stable")].tolist():
+        if expired():
+            raise MaskingError(
+                table.name,
+                "the time was over before every small cell was protected",
+                "allow more time, or publish coarser groups",
+            )
         moves = protector.protect(cell)
         if moves is None:
             raise MaskingError(
@@ -179,12 +195,16 @@ def protect(table: MaskingTable, rules: MaskingRules) -> Pattern:
             hidden[used] = True
             protector.walk.hide(used)
     pattern = Pattern(hidden=hidden, up=up, down=down)
-    pattern = _shown_again(table, small, protector, pattern)
+    pattern = _shown_again(table, small, protector, pattern, expired)
     return _rule_six(table, rules, protector, pattern)
 
 
 def _shown_again(
-    table: MaskingTable, small: Bools, protector: Protector, pattern: Pattern
+    table: MaskingTable,
+    small: Bools,
+    protector: Protector,
+    pattern: Pattern,
+    expired: Callable[[], bool],
 ) -> Pattern:
     """Show again the complements that the small cells can do without.
 
@@ -203,7 +223,7 @@ def _shown_again(
         for complement in sorted(
             complements, key=lambda c: (-int(table.people[c]) // (1 + len(users[c])), c)
         ):
-            if trials < 0 and users[complement]:
+            if users[complement] and (trials < 0 or expired()):
                 break
             protector.walk.show(complement)
             found: dict[int, tuple[Move, Move]] = {}

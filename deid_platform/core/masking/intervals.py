@@ -84,13 +84,13 @@ class _Closing:
         groups = question.layout.groups
         every = np.ones(groups.count, dtype=bool)
         parts = [
-            sum_rows(groups, groups.exact, question.people, column),
-            loose_rows(groups, ~groups.exact, question.people, column),
+            sum_rows(groups, groups.exact, question.people, column)[0],
+            loose_rows(groups, ~groups.exact, question.people, column)[0],
         ]
         low, high = [question.low[cells]], [question.high[cells]]
         for place, name in enumerate(names, start=1):
             shifted = np.where(column >= 0, column + place * self.count, -1)
-            parts.append(sum_rows(groups, every, question.figure_values[name], shifted))
+            parts.append(sum_rows(groups, every, question.figure_values[name], shifted)[0])
             parts.append(at_least_rows(column[cells], shifted[cells]))
             low.append(question.figures[name][0][cells])
             high.append(question.figures[name][1][cells])

@@ -40,8 +40,11 @@ class Rows:
         )
 
 
-def sum_rows(groups: Groups, of: Bools, values: Ints, column: Ints) -> Rows:
-    """``total - members = 0`` over the hidden cells (``column`` 0 or more) of some groups."""
+def sum_rows(groups: Groups, of: Bools, values: Ints, column: Ints) -> tuple[Rows, Ints]:
+    """``total - members = 0`` over the hidden cells (``column`` 0 or more) of some groups.
+
+    Also says which group each row is of.
+    """
     entry = of[groups.of_member]
     group = np.concatenate([groups.of_member[entry], np.flatnonzero(of)])
     cell = np.concatenate([groups.members[entry], groups.total[of]])
@@ -52,18 +55,22 @@ def sum_rows(groups: Groups, of: Bools, values: Ints, column: Ints) -> Rows:
     order = np.lexsort((column[cell], group))
     group, cell, sign = group[order], cell[order], sign[order]
     kept, starts = np.unique(group, return_index=True)
-    return Rows(
+    rows = Rows(
         starts=np.append(starts, len(group)).astype(np.int64),
         columns=column[cell],
         values=sign,
         lower=-constant[kept],
         upper=-constant[kept],
     )
+    return rows, kept
 
 
-def loose_rows(groups: Groups, of: Bools, values: Ints, column: Ints) -> Rows:
-    """``member <= total <= sum of members`` over the hidden cells of some groups."""
-    exact = sum_rows(groups, of, values, column)
+def loose_rows(groups: Groups, of: Bools, values: Ints, column: Ints) -> tuple[Rows, Ints]:
+    """``member <= total <= sum of members`` over the hidden cells of some groups.
+
+    Also says which group each row is of.
+    """
+    exact, kept = sum_rows(groups, of, values, column)
     most = Rows(
         starts=exact.starts,
         columns=exact.columns,
@@ -75,6 +82,7 @@ def loose_rows(groups: Groups, of: Bools, values: Ints, column: Ints) -> Rows:
     member, total = groups.members[entry], groups.total[groups.of_member[entry]]
     both = (column[member] >= 0) & (column[total] >= 0)
     member, total = member[both], total[both]
+    pairs = groups.of_member[entry][both]
     least = Rows(
         starts=np.arange(0, 2 * len(member) + 1, 2),
         columns=np.stack([column[total], column[member]], axis=1).ravel(),
@@ -82,7 +90,7 @@ def loose_rows(groups: Groups, of: Bools, values: Ints, column: Ints) -> Rows:
         lower=np.zeros(len(member)),
         upper=np.full(len(member), np.inf),
     )
-    return Rows.joined([most, least])
+    return Rows.joined([most, least]), np.concatenate([kept, pairs])
 
 
 def at_least_rows(people: Ints, figure: Ints) -> Rows:
@@ -148,6 +156,11 @@ class Program:
             return self._solve()
         finally:
             self._highs.changeColsCost(len(columns), columns.astype(np.int32), cost * 0)
+
+    def multipliers(self) -> tuple[Floats, Floats]:
+        """The last answer's dual values: per row, and per variable that stands at a bound."""
+        solution = self._highs.getSolution()
+        return np.array(solution.row_dual), np.array(solution.col_dual)
 
     def cap(self, column: int, high: int) -> None:
         """Change the upper bound of a variable."""

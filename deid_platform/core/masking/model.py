@@ -31,15 +31,11 @@ class MaskingRules:
     """The thresholds of a policy, as masking needs them.
 
     ``feasible`` are the lowest and highest value that a reader must not be able to rule out for a
-    hidden small cell. ``amount_width`` is how wide, relative to itself, the interval of a hidden
-    amount of money must stay. ``seconds`` bounds the search for a cheaper pattern, never safety.
-    """
+    hidden small cell."""
 
     min_people: int = 11
     feasible: tuple[int, int] = (1, 10)
     strategy: Strategy = "smallest"
-    amount_width: float = 0.1
-    seconds: float | None = None
 
     @property
     def largest_small(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.attack import Attack, PublishedTable, attack
 from deid_platform.core.masking.blocks import blocks
-from deid_platform.core.masking.complementary import Bounds, Pattern, Protector, protect
+from deid_platform.core.masking.complementary import Bounds, Pattern, Protector, never, protect
 from deid_platform.core.masking.model import (
     COMPLEMENTARY,
     SHOWN,
@@ -61,22 +62,37 @@ class Masking:
         }
 
 
-def mask(table: MaskingTable, rules: MaskingRules) -> Masking:
+def mask(
+    table: MaskingTable,
+    rules: MaskingRules,
+    *,
+    expired: Callable[[], bool] = never,
+    attack_seconds: float = 3600.0,
+) -> Masking:
     """Hide every small cell, and what else would give one away.
+
+    Args:
+        table: the table before masking.
+        rules: the policy's thresholds.
+        expired: says when the time is over: the best safe pattern so far is then taken.
+        attack_seconds: what the attack on the result may take; unfinished, it refuses the result.
 
     Raises:
         MaskingError: the margins are not sums, or no safe pattern was found.
     """
     table.check()
-    pattern = protect(table, rules)
+    pattern = protect(table, rules, expired)
     reasons = np.where(pattern.hidden, COMPLEMENTARY, SHOWN)
     reasons[primary(table, rules)] = SMALL
     block = blocks(table.layout.groups, pattern.hidden)
     codes, pattern = _safe_codes(table, rules, reasons, block, pattern)
-    audit = attack(published(table, codes), rules, small=reasons == SMALL)
+    audit = attack(published(table, codes), rules, small=reasons == SMALL, seconds=attack_seconds)
     if not audit.holds:
         raise MaskingError(
-            table.name, "the attacker still works out a small cell", "publish coarser groups"
+            table.name,
+            f"the attack on the result recovers {int(audit.recovered.sum())} small cells, narrows "
+            f"{int(audit.narrowed.sum())} and leaves {int(audit.undecided.sum())} undecided",
+            "publish coarser groups, or allow more time",
         )
     return Masking(
         table=table,

@@ -1,0 +1,100 @@
+"""``deid attack``: what a reader can work out of a published table, whoever masked it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deid_platform.cli import console, print_json, progress_console
+from deid_platform.core.errors import GateError
+from deid_platform.engine.deployment import Deployment
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``attack``."""
+    app.command("attack")(attack)
+
+
+def attack(
+    file: Annotated[Path, typer.Argument(help="The published table, as CSV.")],
+    declare: Annotated[Path, typer.Option("--declare", help="YAML that declares its columns.")],
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="Re-check this proof too.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option("--policy", help="Judge under this policy instead.")
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=1, help="Seconds for the linear programs.")
+    ] = 600.0,
+    all_worked: Annotated[
+        bool, typer.Option("--all", help="Work out every finding, not the first 20.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Try to get hidden cells back from sums, codes and zeros, and show how.
+
+    Exit code: 0 nothing can be worked out, 14 something can, or was left undecided.
+
+    Example: `deid attack masked.csv --declare visits.yaml --json`
+    """
+    from deid_platform.engine.mask_file import attack_file, verify_file
+    from deid_platform.engine.publications import load_declaration, load_policy
+
+    publication = load_declaration(declare)
+    rules = load_policy(policy or publication.policy, Deployment.from_environment())
+    with progress_console.status("attacking"):
+        report = attack_file(
+            file, publication, rules, seconds=time_limit, worked=1 << 30 if all_worked else 20
+        )
+    document = report.to_dict()
+    faults = None if certificate is None else verify_file(file, publication, certificate)
+    document["certificate_faults"] = faults
+    if as_json:
+        print_json(document)
+    else:
+        _print(document)
+    if not report.holds or faults:
+        raise typer.Exit(GateError.exit_code)
+
+
+def _print(document: dict[str, Any]) -> None:
+    for people, found in document["people"].items():
+        console.print(
+            f"{document['table']}: {people}: {found['hidden']} hidden, "
+            f"{found['recovered']} recovered, {found['narrowed']} narrowed, "
+            f"{found['undecided']} undecided",
+            highlight=False,
+        )
+        for finding in found["findings"]:
+            console.print(f"  {_name(finding['cell'])}: {_range(finding)}", markup=False)
+            for side, words in (("at_least", "at least"), ("at_most", "at most")):
+                bound = finding.get("derivation", {}).get(side)
+                if bound is not None:
+                    console.print(f"    {words} {bound['value']}: {_worked(bound)}", markup=False)
+    if document["certificate_faults"]:
+        console.print("certificate: " + "; ".join(document["certificate_faults"]), markup=False)
+
+
+def _name(cell: dict[str, str]) -> str:
+    return " / ".join(cell.values())
+
+
+def _range(finding: dict[str, Any]) -> str:
+    low, high = finding["low"], finding["high"]
+    return f"is {low}" if low == high else f"is {low} to {high}"
+
+
+def _worked(bound: dict[str, Any]) -> str:
+    parts = [
+        f"{entry['times']:+g} x sum along {entry['along']} to ({_name(entry['total'])})"
+        + ("" if entry["published"] is None else f" = {entry['published']}")
+        for entry in bound["sums"]
+    ]
+    parts += [
+        f"{entry['times']:+g} x ({_name(entry['cell'])}) at {entry['at']}"
+        for entry in bound["taking"]
+    ]
+    return "; ".join(parts) or "what the codes say"
