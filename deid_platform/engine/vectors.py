@@ -5,6 +5,7 @@ The format is `docs/reference/vectors.md`: departments test their own overlay wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,13 @@ from deid_platform.engine.publications import read_mapping
 
 _KEYS = {"id", "kind", "source", "basis", "title", "input", "expected", "notes"}
 _FILE_KEYS = {"schema_version", "conventions", "vectors"}
+_METHODS = {"preferred", "alternatives", "fallback"}
+_METHOD_WORDS = {
+    "split": r"split|fewer variables|several tables|separate tables",
+    "coarsen": r"granular|group categories|coarser|aggregat|region",
+    "suppress": r"suppress",
+    "expert": r"expert|case-by-case|case by case",
+}
 _ANY_ORDER = {"suppressed", "complementary", "zeros_shown", "primary", "labels"}
 
 
@@ -111,8 +119,9 @@ def run_vector(vector: Any, policy: DdgPolicy, number: int = 1) -> VectorResult:
 def agrees(key: str, wanted: Any, got: Any) -> bool:
     """Whether what was computed is what an example expects.
 
-    Yes and no stand for true and false; texts agree without regard to case and spacing; where
-    several answers are right, one match is enough; cells are sets.
+    Yes and no stand for true and false; methods agree when they name the same kinds; texts agree
+    without regard to case and spacing; where several answers are right, one match is enough;
+    cells are sets.
     """
     if key == "acceptable":
         return any(
@@ -129,6 +138,8 @@ def agrees(key: str, wanted: Any, got: Any) -> bool:
     if key in ("flag", "reason", "flags") and _is_list(got):
         wanted_all = wanted if _is_list(wanted) else [wanted]
         return all(any(_same_text(one, text) for text in got) for one in wanted_all)
+    if key in _METHODS and wanted is not None and got is not None:
+        return _methods(wanted) == _methods(got)
     if isinstance(wanted, Mapping):
         return isinstance(got, Mapping) and all(
             label(part) in got and agrees(label(part), one, got[label(part)])
@@ -141,6 +152,12 @@ def agrees(key: str, wanted: Any, got: Any) -> bool:
             return sorted(map(str, map(_folded, wanted))) == sorted(map(str, map(_folded, got)))
         return all(agrees("", one, other) for one, other in zip(wanted, got, strict=True))
     return _same(wanted, got)
+
+
+def _methods(value: Any) -> set[str]:
+    """Which kinds of masking method a text, or a list of texts, names."""
+    text = fold(" ".join(map(str, value)) if _is_list(value) else str(value))
+    return {name for name, words in _METHOD_WORDS.items() if re.search(words, text)} or {text}
 
 
 def _pairs(value: Sequence[Any]) -> bool:

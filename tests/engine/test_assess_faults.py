@@ -249,6 +249,18 @@ def test_a_wrong_table_gives_its_own_error_without_its_values(fault, change):
     assert caught.value.exit_code == 17
 
 
+def test_an_unknown_label_fails_also_where_no_score_is_needed():
+    """The table meets the numerator-denominator condition, and is still refused."""
+    cells = rows()
+    for one in cells:
+        one.update(people="900", visits="900", population="40000")
+    assess(block(), cells)
+    cells[0].update(county=SECRET)
+    with pytest.raises(AssessmentError) as caught:
+        assess(block(), cells)
+    assert caught.value.fault is Fault.UNKNOWN_GEOGRAPHY
+
+
 def deployment(folder: Path) -> Deployment:
     """A project whose policies extend the shipped one."""
     shipped = Deployment.from_environment({})

@@ -139,7 +139,8 @@ def _labels(kind: Kind, fields: Fields) -> tuple[list[str], dict[str, Any]]:
         combined = form is not None and "combined" in label(form)
         return (["Male", "Female", "Intersex"] if combined else ["Intersex", "Not intersex"]), {}
     if kind is Kind.TIME:
-        period = fields.first("period", "time", "value")
+        months = fields.take("months")
+        period = fields.first("period", "time", "value", default=f"{months} months")
         return [label(one) for one in (given or [period])], {}
     if kind is Kind.AGE_RANGE:
         return [_age(fields.where, one) for one in given or [fields.need("range", "group")]], {}
@@ -167,6 +168,8 @@ def _labels(kind: Kind, fields: Fields) -> tuple[list[str], dict[str, Any]]:
 def _programs(fields: Fields, given: Any, populations: Any) -> tuple[list[str], dict[str, Any]]:
     enrolment = fields.first("enrollment", "enrolment", "members", "population")
     program = fields.first("program", "payer", "plan")
+    several = fields.first("plans", "programs")
+    populations = several if populations is None else populations
     if isinstance(populations, Mapping):
         named = {label(key): value for key, value in populations.items()}
         return list(named), named
@@ -218,7 +221,8 @@ def _place(name: str, fields: Fields, policy: DdgPolicy) -> Scored:
     if isinstance(many, Mapping):
         populations = {label(key): whole(fields.where, value) for key, value in many.items()}
     elif isinstance(many, Sequence) and not isinstance(many, str):
-        populations = {f"place {n}": whole(fields.where, value) for n, value in enumerate(many)}
+        sizes = [one.get("population") if isinstance(one, Mapping) else one for one in many]
+        populations = {f"place {n}": whole(fields.where, size) for n, size in enumerate(sizes)}
     elif population is not None:
         key = "California" if level in ("state", "statewide") else label(place or "place")
         populations = {key: whole(fields.where, population)}

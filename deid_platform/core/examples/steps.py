@@ -187,8 +187,8 @@ def personal_characteristics(fields: Fields, policy: DdgPolicy) -> Got:
 
 def _personal_columns(columns: Sequence[str]) -> bool:
     personal = re.compile(
-        r"\bage|sex\b|gender|race|ethnic|language|orientation|intersex|immigra|citizen|residen|"
-        r"county|zip|education|income|poverty|insur|payer",
+        r"\bages?\b|\bsex\b|gender|\brace\b|ethnic|language|orientation|intersex|immigra|citizen|"
+        r"residen|education|income|poverty|insur|payer",
     )
     return any(personal.search(column.lower().replace("_", " ")) for column in columns)
 

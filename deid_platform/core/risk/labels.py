@@ -123,7 +123,7 @@ def read_months(label: str) -> int | None:
     }  # fmt: skip
     if text in named:
         return named[text]
-    years = re.fullmatch(r"(\d{1,2})[- ]?years?(?: aggregated)?", text)
+    years = re.fullmatch(r"(?:2-)?(\d{1,2})[- ]?years?(?: aggregated)?", text)
     if years:
         return int(years[1]) * 12
     months = re.fullmatch(r"(\d{1,3})[- ]?months?", text)

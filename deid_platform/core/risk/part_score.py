@@ -55,11 +55,6 @@ class PartScore:
     safe_harbor: bool
 
     @property
-    def rules(self) -> tuple[str, ...]:
-        """Every rule that the components used."""
-        return once(*(rule for component in self.components for rule in component.rules))
-
-    @property
     def readings(self) -> tuple[str, ...]:
         """Every reading of the ambiguity register that the components used."""
         return once(*(one for component in self.components for one in component.readings))

@@ -14,8 +14,10 @@ from deid_platform.core.risk.high_risk import table_subjects
 from deid_platform.core.risk.numerator_denominator import Condition
 from deid_platform.core.risk.part_score import PartScore, score_part
 from deid_platform.core.risk.personal_characteristics import step_one
+from deid_platform.core.risk.place import is_place, score_place
 from deid_platform.core.risk.score_sheet import HighRisk, Outcome, Reliability, ScoreSheet
 from deid_platform.core.risk.variable import Scored
+from deid_platform.core.risk.variables import score_variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,9 @@ def assess(publication: Publication, facts: TableFacts, policy: DdgPolicy) -> Sc
             small_denominators=facts.small_denominators,
             unknown_denominators=facts.unknown_denominators,
         )
-        if not condition.met:
+        if condition.met:
+            check_labels(publication, facts, policy)
+        else:
             parts = tuple(_score(publication, part, policy) for part in facts.parts)
     outcome, reasons, conditions = _decide(
         policy, first.confirm, parts, facts, high_risk, first.assessed
@@ -132,6 +136,20 @@ def variables_of(publication: Publication, part: PartFacts, policy: DdgPolicy) -
         if (value := getattr(one, "value", None)) is not None
     ]
     return variables
+
+
+def check_labels(publication: Publication, facts: TableFacts, policy: DdgPolicy) -> None:
+    """Refuse labels that cannot be scored, also where no score is needed.
+
+    Raises:
+        AssessmentFault: a label is unknown or cannot be read.
+    """
+    for part in facts.parts:
+        for variable in variables_of(publication, part, policy):
+            if is_place(variable.declared.kind):
+                score_place(publication.name, [variable])
+            else:
+                score_variable(variable)
 
 
 def _score(publication: Publication, part: PartFacts, policy: DdgPolicy) -> PartScore:
