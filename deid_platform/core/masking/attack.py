@@ -101,6 +101,7 @@ def attack(
     *,
     small: Bools | None = None,
     seconds: float = 600.0,
+    reached: tuple[Ints, Ints] | None = None,
 ) -> Attack:
     """Work out what can be worked out.
 
@@ -111,13 +112,15 @@ def attack(
             small is looked at, and one is narrowed when it is known to be small.
         seconds: what the linear programs may take in all; cells they leave open count against
             the masking.
+        reached: lowest and highest counts that tables which agree with all that is published are
+            known to have (`witnesses.reached`); only the other cells need programs.
 
     Raises:
         MaskingError: what is published contradicts itself.
     """
     low, high = prior(table, rules)
     low, high, figures = propagate(table, low, high)
-    return closed(table, rules, low, high, figures, small, Budget(seconds))
+    return closed(table, rules, low, high, figures, small, Budget(seconds), reached)
 
 
 def closed(
@@ -128,6 +131,7 @@ def closed(
     figures: dict[str, tuple[Ints, Ints]],
     small: Bools | None,
     budget: Budget,
+    known: tuple[Ints, Ints] | None,
 ) -> Attack:
     """Close the intervals that propagation left, block by block, and judge them."""
     watched = table.hidden & (low <= rules.largest_small)
@@ -150,6 +154,7 @@ def closed(
                 watched=watched,
                 goal_low=floor,
                 goal_high=reach,
+                reached=known,
             ),
             budget,
         )

@@ -60,6 +60,18 @@ class Bounds:
         high = np.where((table.people <= rules.largest_small) & (codes > 0), small, bounds.high)
         return cls(low=low, high=high)
 
+    @classmethod
+    def published(
+        cls, table: MaskingTable, codes: Ints, block: Ints, rules: MaskingRules
+    ) -> Bounds:
+        """As labelled in the blocks that show a code 2, and unlabelled in the others (A-20)."""
+        told = np.isin(block, np.unique(block[codes == COMPLEMENTARY])) & (codes > 0)
+        labelled, unlabelled = cls.labelled(table, codes, rules), cls.unlabelled(table)
+        return cls(
+            low=np.where(told, labelled.low, unlabelled.low),
+            high=np.where(told, labelled.high, unlabelled.high),
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pattern:

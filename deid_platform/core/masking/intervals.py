@@ -10,6 +10,7 @@ Source: DDG 2.0, 7.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class Question:
 
     ``low`` and ``high`` are known bounds (changed in place as more is learnt); ``figures`` give
     the same for each further figure. ``goal_low`` and ``goal_high`` say how far is far enough.
+    ``reached`` are counts that checked tables are known to have; in such tables every whole figure
+    changes with its people.
     """
 
     layout: Layout
@@ -44,6 +47,7 @@ class Question:
     watched: Bools
     goal_low: Ints
     goal_high: Ints
+    reached: tuple[Ints, Ints] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,10 +79,27 @@ def close(question: Question, budget: Budget) -> Reached:
 class _Closing:
     def __init__(self, question: Question, budget: Budget) -> None:
         self.question, self.budget = question, budget
-        cells = np.flatnonzero(question.block)
-        self.cells, names = cells, list(question.figures)
-        self.count = len(cells)
-        self.watched = np.flatnonzero(question.watched[cells])
+        self.cells = np.flatnonzero(question.block)
+        self.names = list(question.figures)
+        self.count = len(self.cells)
+        self.watched = np.flatnonzero(question.watched[self.cells])
+        self.capped = (len(self.names) + 1) * self.count
+        self.least = np.full(self.capped, np.inf)
+        self.most = np.full(self.capped, -np.inf)
+        self.settled_up = np.zeros(self.count, dtype=bool)
+        self.settled_down = np.zeros(self.count, dtype=bool)
+        if question.reached is not None:
+            low, high = (values[self.cells].astype(float) for values in question.reached)
+            self.least[: self.count], self.most[: self.count] = low, high
+            for place in range(1, len(self.names) + 1):
+                part = slice(place * self.count, (place + 1) * self.count)
+                self.least[part], self.most[part] = np.where(high > low, (low, high), np.inf)
+                self.most[part][high <= low] = -np.inf
+
+    @cached_property
+    def program(self) -> Program:
+        """The block's linear program; most blocks need none when tables are already known."""
+        question, cells = self.question, self.cells
         column = np.full(question.layout.cells, -1, dtype=np.int64)
         column[cells] = np.arange(self.count)
         groups = question.layout.groups
@@ -88,24 +109,18 @@ class _Closing:
             loose_rows(groups, ~groups.exact, question.people, column)[0],
         ]
         low, high = [question.low[cells]], [question.high[cells]]
-        for place, name in enumerate(names, start=1):
+        for place, name in enumerate(self.names, start=1):
             shifted = np.where(column >= 0, column + place * self.count, -1)
             parts.append(sum_rows(groups, every, question.figure_values[name], shifted)[0])
             parts.append(at_least_rows(column[cells], shifted[cells]))
             low.append(question.figures[name][0][cells])
             high.append(question.figures[name][1][cells])
-        self.capped = (len(names) + 1) * self.count
         parts.append(together_rows(self.watched, self.capped + np.arange(len(self.watched))))
         low.append(np.zeros(len(self.watched), dtype=np.int64))
         high.append(question.goal_high[cells][self.watched])
-        self.names = names
-        self.program = Program(
+        return Program(
             question.layout.name, np.concatenate(low), np.concatenate(high), Rows.joined(parts)
         )
-        self.least = np.full((len(names) + 1) * self.count, np.inf)
-        self.most = np.full((len(names) + 1) * self.count, -np.inf)
-        self.settled_up = np.zeros(self.count, dtype=bool)
-        self.settled_down = np.zeros(self.count, dtype=bool)
 
     def run(self) -> Reached:
         for direction in (1, -1):
