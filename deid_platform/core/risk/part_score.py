@@ -19,6 +19,8 @@ from deid_platform.core.risk.variable import Scored, VariableScore, once
 from deid_platform.core.risk.variables import score_variable
 
 MORE_THAN_THREE = 4
+_RESERVED = frozenset({"events", "time", "geography", "insurance", "interaction"})
+"""Names of components that a column of the same name must not take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,8 +173,9 @@ def _of_variable(score: VariableScore, name: str | None = None) -> Component:
     rules = score.rules
     if score.kind is Kind.MEANS_TESTED:
         rules = (*rules, "R-506")
+    own = f"{score.name} variable" if score.name in _RESERVED else score.name
     return Component(
-        name=name or score.name,
+        name=name or own,
         variable=score.name,
         points=score.points,
         row=score.row,

@@ -32,6 +32,13 @@ def test_the_components_stand_in_the_order_of_the_guideline():
     assert (score.extra_variables, score.population_table) == (1, "geography")
 
 
+def test_a_column_named_like_a_component_does_not_replace_it():
+    declared = declare({"events": {"kind": "sex"}, **PLAIN})
+    result = assess(declared, facts({"events": ("Male",), **COUNTY}, smallest=2), ddg())
+    assert points(result.parts[0])["events"] == 7
+    assert points(result.parts[0])["events variable"] == 1
+
+
 def test_of_several_periods_the_finer_counts():
     assert points(part(YEAR, scored(Kind.TIME, "2023-05"), STATE))["time"] == 5
 
