@@ -14,9 +14,10 @@ from alembic.script import ScriptDirectory
 
 from deid_platform.core.errors import AuthorisationError, LedgerError
 from deid_platform.governance import ledger as ledger_module
-from deid_platform.governance.chain import GENESIS, Head
+from deid_platform.governance.chain import GENESIS, Head, linked
 from deid_platform.governance.events import TablePromoted
 from deid_platform.governance.ledger import SCHEMA, Ledger
+from deid_platform.governance.plain import canonical_json
 
 
 def promoted(rows: int, table: str = "visits") -> TablePromoted:
@@ -200,6 +201,21 @@ def test_verify_names_the_first_bad_link(ledger_url, name):
     with pytest.raises(LedgerError) as raised:
         ledger.verify()
     assert raised.value.where == f"ledger entry {link}"
+
+
+def test_an_entry_forged_with_a_hash_of_its_own_breaks_the_link_after_it(ledger_url):
+    ledger = filled(ledger_url)
+    second = list(ledger.entries())[1]
+    forged = linked(
+        Head(sequence=2, hash=second.hash), promoted(99), datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    tamper(
+        ledger_url,
+        f"{SET} payload = '{canonical_json(forged.payload)}'".replace(":", "\\:")
+        + f", at = '{forged.at}', hash = '{forged.hash}' where sequence = 3".replace(":", "\\:"),
+    )
+    with pytest.raises(LedgerError, match="ledger entry 4: it does not follow"):
+        ledger.verify()
 
 
 def test_a_chain_rewritten_from_some_point_fails_against_a_pinned_head(ledger_url, tmp_path):
