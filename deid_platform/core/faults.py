@@ -72,6 +72,8 @@ class Fault(Enum):
     SURVEY_DESIGN = ("C-24", "survey design values that are missing or impossible")
     TOTAL_ABSENT = ("C-25", "a declared total label that the table does not hold")
 
+    NOT_MATERIALISED = ("C-26", "a publication whose table is not in the limited zone yet")
+
     def __init__(self, code: str, meaning: str) -> None:
         self.code = code
         self.meaning = meaning

@@ -44,7 +44,15 @@ def assess_publication(
         AssessmentError: the table cannot be assessed.
     """
     source = qualified(Zone.LIMITED.value, "main", publication.name)
-    sheet = assess_relation(con, source, publication, policy)
+    try:
+        sheet = assess_relation(con, source, publication, policy)
+    except duckdb.CatalogException:
+        raise AssessmentFault(
+            Fault.NOT_MATERIALISED,
+            publication.name,
+            "its table is not in the limited zone",
+            "materialise it, for example with `deid run`",
+        ) from None
     if record:
         _record(con, sheet)
     return sheet

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from deid_platform.core.errors import AssessmentError, DeclarationError
+from deid_platform.core.faults import Fault
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.engine.assess import assess_publication
@@ -59,7 +60,7 @@ def _outcome(
         sheet = assess_publication(con, publication, policy, record=False)
     except (AssessmentError, DeclarationError) as error:
         fault = getattr(error, "fault", None)
+        if fault is Fault.NOT_MATERIALISED:
+            return "not materialised", None
         return f"cannot assess ({fault.code})" if fault else "cannot assess", None
-    except duckdb.CatalogException:
-        return "not materialised", None
     return sheet.outcome.value, sheet.score

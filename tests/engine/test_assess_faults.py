@@ -14,7 +14,7 @@ import yaml
 from deid_platform.core.declaration import parse_publication
 from deid_platform.core.errors import AssessmentError, DeclarationError, DeidError
 from deid_platform.core.faults import Fault
-from deid_platform.engine.assess import FileTable, assess_relation
+from deid_platform.engine.assess import FileTable, assess_publication, assess_relation
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.publications import (
     find_publication,
@@ -387,6 +387,14 @@ def test_a_publication_or_manifest_that_is_not_there_gives_its_own_error(tmp_pat
     for name in ("manifest.json", "missing.json"):
         fault = caught_fault(lambda name=name: load_publications(tmp_path / name))
         assert fault is Fault.UNREADABLE_FILE
+
+
+def test_a_publication_that_is_not_materialised_gives_its_own_error():
+    con = duckdb.connect()
+    con.execute("attach ':memory:' as limited")
+    publication = parse_publication("t", block(), name="table")
+    fault = caught_fault(lambda: assess_publication(con, publication, ddg()))
+    assert fault is Fault.NOT_MATERIALISED
 
 
 def test_a_worked_example_that_cannot_be_understood_is_an_error_not_a_skip(tmp_path):
