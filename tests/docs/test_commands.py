@@ -20,7 +20,7 @@ from tests.docs.console import PAGES, ROOT, Shown, commands, mentions
 
 NOT_RUN = ("make ", "deid ui")
 """Installing is the test runner's own work; the UI does not end by itself."""
-AFTERWARDS = ("read-a-gate.md", "query-marts.md", "assess-a-table.md", "operate.md")
+AFTERWARDS = ("read-a-gate.md", "query-marts.md", "operate.md")
 """How-tos whose commands work on the deployment that the tutorial leaves."""
 
 MENTIONED = [one for page in PAGES for one in mentions(page)]
@@ -70,6 +70,19 @@ def script_of(shown: list[Shown]) -> str:
                 f"code=$?; test $code -eq {one.exit_code} || {{ echo {told} $code; exit 99; }}",
             ]
     return "\n".join(lines)
+
+
+def test_commands_on_a_table_from_anywhere_work_without_a_deployment(project):
+    shown = [
+        one
+        for name in ("assess-a-table.md", "mask-a-table.md")
+        for one in commands(ROOT / "docs" / "how-to" / name)
+    ]
+
+    done = run(project, "export DEID_HOME=$PWD/none\n" + script_of(shown))
+
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert not (project / "none").exists()
 
 
 @pytest.mark.slow
