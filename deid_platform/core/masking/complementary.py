@@ -31,7 +31,7 @@ from deid_platform.core.masking.walk import NEVER, Walk
 
 _PREFERRED = 16
 """A cell that is preferred as a complement counts as this many times smaller."""
-_TRIALS = 20_000
+_TRIALS = 6_000
 _TINY = 3
 """A total under which all hidden values are at most this needs one more hidden cell (M-6)."""
 

@@ -9,7 +9,7 @@ whole people, of what a reader cannot rule out.
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -145,7 +145,7 @@ class Lattice:
             chosen.append((picks, -reach[picks]))
         chosen = _fewer(chosen)
         kept, unions, places = self._regions(coordinates, chosen)
-        rising, falling = room.reaches(np.ix_(*unions), direction)
+        rising, falling = room.reaches(_region(unions), direction)
         for number, (steps, picks) in enumerate(kept):
             rising, falling = _folded(
                 rising, falling, number, places[number], steps.signs[picks] > 0, np.minimum
@@ -164,7 +164,7 @@ class Lattice:
         down: int,
     ) -> Search:
         kept, unions, places = self._regions(coordinates, chosen)
-        rising, falling = room.costs(np.ix_(*unions), up, down)
+        rising, falling = room.costs(_region(unions), up, down)
         for number, (steps, picks) in enumerate(kept):
             rising, falling = _folded(
                 rising, falling, number, places[number], steps.signs[picks] > 0, np.add
@@ -183,10 +183,12 @@ class Lattice:
         kept, unions, places = [], [], []
         for number, (picks, _) in enumerate(chosen):
             steps = self.steps(number, int(coordinates[number]))
-            union, inverse = np.unique(steps.levels[picks], return_inverse=True)
+            levels = steps.levels[picks]
+            touched = np.zeros(self.padded[number], dtype=bool)
+            touched[levels] = True
             kept.append((steps, picks))
-            unions.append(union)
-            places.append(inverse.reshape(len(picks), -1))
+            unions.append(np.flatnonzero(touched))
+            places.append((np.cumsum(touched) - 1)[levels])
         return kept, unions, places
 
     def move(self, cell: int, found: Search) -> Move:
@@ -198,8 +200,8 @@ class Lattice:
             here = steps.levels[choice] < self.layout.axes[number].size
             levels.append(steps.levels[choice][here])
             signs.append(steps.signs[choice][here])
-        cells = self.cell_at[np.ix_(*levels)].ravel()
-        product = np.array([int(np.prod(s)) for s in itertools.product(*signs)], dtype=np.int64)
+        cells = self.cell_at[_region(levels)].ravel()
+        product = functools.reduce(np.multiply.outer, signs).ravel()
         present = cells >= 0
         cells, product = cells[present], product[present]
         first = int(np.flatnonzero(cells == cell)[0])
@@ -257,6 +259,14 @@ class Search:
 
 
 _NOTHING = Search(cost=BLOCKED, kept=[], place=0, shape=())
+
+
+def _region(levels: list[Ints]) -> tuple[Ints, ...]:
+    """An index of the box of these levels; as `numpy.ix_`, without its checks."""
+    last = len(levels) - 1
+    return tuple(
+        chosen.reshape((-1,) + (1,) * (last - number)) for number, chosen in enumerate(levels)
+    )
 
 
 def _folded(

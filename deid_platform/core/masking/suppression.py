@@ -21,6 +21,7 @@ from deid_platform.core.masking.model import (
     MaskingTable,
     primary,
 )
+from deid_platform.core.masking.witnesses import reached
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,7 +87,13 @@ def mask(
     reasons[primary(table, rules)] = SMALL
     block = blocks(table.layout.groups, pattern.hidden)
     codes, pattern = _safe_codes(table, rules, reasons, block, pattern)
-    audit = attack(published(table, codes), rules, small=reasons == SMALL, seconds=attack_seconds)
+    audit = attack(
+        published(table, codes),
+        rules,
+        small=reasons == SMALL,
+        seconds=attack_seconds,
+        reached=reached(table, Bounds.published(table, codes, block, rules), pattern),
+    )
     if not audit.holds:
         raise MaskingError(
             table.name,

@@ -1,0 +1,160 @@
+"""Masks generated tables with all margins, attacks and certifies them; JSON on standard output.
+
+    python -m benchmarks.masking                      # all sizes
+    python -m benchmarks.masking --sizes 11k 18k      # some
+    python -m benchmarks.masking --attack-up-to 60000 # also without any witness, up to that size
+
+A run ends with exit code 1 when a single small cell can be worked out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from deid_platform.core.errors import MaskingError
+from deid_platform.core.masking import (
+    SMALL,
+    Axis,
+    Layout,
+    Masking,
+    MaskingRules,
+    MaskingTable,
+    attack,
+    mask,
+    published,
+)
+from deid_platform.core.masking.certificate import certify, encode
+from deid_platform.core.masking.verify import verify
+
+AXES = ("county", "age", "sex", "race", "quarter")
+SIZES = {
+    "11k": (58, 8, 2, 6),
+    "18k": (58, 10, 2, 8),
+    "57k": (58, 8, 2, 6, 4),
+    "230k": (58, 19, 2, 12, 4),
+}
+MEAN_PEOPLE = 12.0
+"""Per inner cell; the counts are skewed, so that most cells are zero or small."""
+
+
+def generated(shape: tuple[int, ...], seed: int = 20) -> MaskingTable:
+    """Counts of people by skewed, independent shares per level, with every margin."""
+    rng = np.random.default_rng(seed)
+    expected = np.ones(())
+    for size in shape:
+        expected = np.multiply.outer(expected, rng.pareto(1.2, size) + 0.05)
+    people = rng.poisson(expected / expected.mean() * MEAN_PEOPLE)
+    for axis in range(len(shape)):
+        people = np.concatenate([people, people.sum(axis=axis, keepdims=True)], axis=axis)
+    coordinates = np.stack([index.ravel() for index in np.indices(people.shape)], axis=1)
+    axes = tuple(
+        Axis(name=name, parents=(*[size] * size, -1))
+        for name, size in zip(AXES, shape, strict=False)
+    )
+    return MaskingTable(
+        layout=Layout(name="generated", axes=axes, coordinates=coordinates),
+        people=people.ravel().astype(np.int64),
+        gated=np.ones(people.size, dtype=bool),
+    )
+
+
+def as_text(masking: Masking) -> tuple[list[str], list[list[str]], dict[str, Any]]:
+    """The masked table as header, rows and declaration."""
+    layout = masking.table.layout
+    names = [axis.name for axis in layout.axes]
+    rows = [
+        [*(f"{level:02}" for level in at), "" if code else str(people), str(code)]
+        for at, people, code in zip(
+            layout.coordinates.tolist(),
+            masking.table.people.tolist(),
+            masking.codes.tolist(),
+            strict=True,
+        )
+    ]
+    declaration = {
+        "dimensions": {axis.name: {"total": f"{axis.size - 1:02}"} for axis in layout.axes},
+        "figures": {"people": {"people": "people"}},
+    }
+    return [*names, "people", "people_annotation"], rows, declaration
+
+
+def measured(name: str, attack_up_to: int) -> dict[str, Any]:
+    """Mask, attack and certify one size."""
+    table, rules = generated(SIZES[name]), MaskingRules()
+    start = time.perf_counter()
+    try:
+        masking = mask(table, rules)
+    except MaskingError as refusal:
+        return {"size": name, "cells": table.layout.cells, "refused": str(refusal)}
+    masked = time.perf_counter()
+    header, rows, declaration = as_text(masking)
+    certificate = certify({"people": masking}, header, rows)
+    size = len(encode(certificate))
+    certified = time.perf_counter()
+    faults = verify(header, rows, declaration, certificate)
+    verified = time.perf_counter()
+    result = {
+        "size": name,
+        **masking.counts(),
+        "masked_and_attacked_seconds": round(masked - start, 1),
+        "certified_seconds": round(certified - masked, 1),
+        "verified_seconds": round(verified - certified, 1),
+        "total_seconds": round(verified - start, 1),
+        "attack": masking.audit.summary(),
+        "certificate_bytes": size,
+        "certificate_faults": len(faults),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    if table.layout.cells <= attack_up_to:
+        start = time.perf_counter()
+        alone = attack(published(table, masking.codes), rules, small=masking.reasons == SMALL)
+        result["programs_only"] = {
+            **alone.summary(),
+            "seconds": round(time.perf_counter() - start, 1),
+        }
+    return result
+
+
+def safe(result: dict[str, Any]) -> bool:
+    """Whether nothing can be worked out of a masked table."""
+    attacks = [result.get("attack", {}), result.get("programs_only", {})]
+    open_cells = sum(
+        a.get(key, 0) for a in attacks for key in ("recovered", "narrowed", "undecided")
+    )
+    return open_cells == 0 and result.get("certificate_faults", 0) == 0
+
+
+def main() -> int:
+    """Run the chosen sizes and print one JSON document."""
+    parser = argparse.ArgumentParser(description="Masking at growing sizes.")
+    parser.add_argument("--sizes", nargs="*", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--attack-up-to", type=int, default=20_000)
+    chosen = parser.parse_args()
+    results = []
+    for name in chosen.sizes:
+        results.append(measured(name, chosen.attack_up_to))
+        sys.stderr.write(f"{name}: {results[-1].get('total_seconds', 'refused')} s\n")
+    timed = [r for r in results if "total_seconds" in r]
+    exponent = None
+    if len(timed) > 1:
+        first, last = timed[0], timed[-1]
+        exponent = round(
+            math.log(last["total_seconds"] / first["total_seconds"])
+            / math.log(last["cells"] / first["cells"]),
+            2,
+        )
+    json.dump({"masking": results, "growth_exponent": exponent}, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+    return 0 if all(map(safe, results)) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
