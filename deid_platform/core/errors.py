@@ -2,6 +2,7 @@
 
     DeidError
     ├── DeclarationError      a contract, policy or publication is wrong                    10
+    │   └── DeclarationFault  one documented way to be wrong (core/faults.py)               10
     ├── DeliveryError         a landing file cannot be taken                                11
     ├── ZoneError             a zone file cannot be opened, locked or written               12
     │   └── ZoneKeyError      a zone's key is missing, malformed, readable or wrong         13
@@ -9,6 +10,7 @@
     ├── AuthorisationError    the ledger does not authorise what was asked                  15
     ├── LedgerError           the ledger cannot be read or its chain does not hold          16
     ├── AssessmentError       a table cannot be assessed                                    17
+    │   └── AssessmentFault   one documented way to be unfit (core/faults.py)               17
     ├── MaskingError          a table cannot be masked safely                               18
     └── ToolError             dbt, Dagster or another program failed                        19
 

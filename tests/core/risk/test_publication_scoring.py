@@ -123,6 +123,11 @@ def test_the_threshold_decides_between_masking_and_confirming(smallest, expected
     assert bool(result.conditions) is (expected < 13)
 
 
+def test_a_score_below_the_threshold_says_so():
+    """T-1."""
+    assert sheet(smallest=5).reasons == ("T-1: no part reaches the threshold",)
+
+
 def test_the_highest_part_is_the_score_and_each_part_is_judged_by_itself():
     parts = tuple(
         PartFacts(
@@ -138,6 +143,44 @@ def test_the_highest_part_is_the_score_and_each_part_is_judged_by_itself():
     assert result.score == 14
     assert len(result.reasons) == 1
     assert len(result.conditions) == 1
+
+
+def two_parts(
+    first: int | None, second: int | None, place: str = "Alpine"
+) -> tuple[PartFacts, ...]:
+    return tuple(
+        PartFacts(
+            dimensions=("county", "year"),
+            labels={"county": (place,), "year": ("2023",)},
+            smallest=smallest,
+            small_cells=0,
+        )
+        for smallest in (first, second)
+    )
+
+
+def test_a_table_is_empty_only_if_each_of_its_parts_is():
+    """A-03."""
+    both = sheet(parts=two_parts(None, None), small=0, small_denominators=1)
+    assert both.reasons == ("A-03: every cell is zero",)
+    one = sheet(parts=two_parts(None, 50), small=0, small_denominators=1)
+    assert one.reasons == ("T-1: no part reaches the threshold",)
+    assert [part.total for part in one.parts] == [None, 5 + 0 + 7 - 5]
+
+
+def test_a_table_of_the_whole_state_says_that_it_is_within_safe_harbor():
+    """R-509."""
+    whole = sheet(parts=two_parts(50, 50, "California"), small_denominators=1)
+    assert whole.reasons == ("R-509: events of whole states and years only, within Safe Harbor",)
+
+
+def test_exactly_the_threshold_requires_masking():
+    """T-1: the lowest score that does is 13."""
+    held = {"who": {"kind": "sex", "value": "Female"}}
+    county = {"county": ("Amador",), "year": ("2023",)}
+    at = assess(declare(PLAIN, filters=held), facts(county, smallest=2), ddg())
+    assert (at.score, at.masking_required) == (7 + 0 + 4 + 1 + 1, True)
+    assert at.score == ddg().score_threshold
 
 
 def test_an_outcome_keeps_every_reason():
@@ -157,6 +200,10 @@ def test_a_noncitizen_dimension_says_that_its_small_cells_stay_hidden():
     labels = {**COUNTY, "status": ("Noncitizen",)}
     result = assess(declared, facts(labels, smallest=2), ddg())
     assert any(one.startswith("A-16") for one in result.conditions)
+    mixed = facts(labels, smallest=2)
+    second = PartFacts(dimensions=("county", "year"), labels=COUNTY, smallest=2, small_cells=1)
+    both = facts(labels, parts=(*mixed.parts, second))
+    assert any(one.startswith("A-16") for one in assess(declared, both, ddg()).conditions)
     none_small = facts(labels, smallest=20, small=0, small_denominators=1)
     assert not any(one.startswith("A-16") for one in assess(declared, none_small, ddg()).conditions)
 
