@@ -52,7 +52,6 @@ class LedgerResource(dg.ConfigurableResource):
         return Ledger.open(Deployment.from_environment().ledger_url)
 
     def record(self, *events: Event) -> None:
-        """Append events, in order."""
-        ledger = self.open()
-        for event in events:
-            ledger.append(event)
+        """Append events in order, all or none."""
+        if events:
+            self.open().append_all(events)
