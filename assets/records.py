@@ -14,7 +14,6 @@ from assets import keys
 from assets.raw import partitions_of
 from assets.reporting import check_result, column_lineage, markdown_counts, table_schema
 from assets.resources import LedgerResource, ZonesResource
-from deid_platform.core.attestation import SafeHarborAttestation
 from deid_platform.core.contract import Contract
 from deid_platform.core.safe_harbor import SafeHarborPolicy
 from deid_platform.core.zones import Zone
@@ -39,7 +38,6 @@ from deid_platform.governance.events import (
 )
 
 STAGES = {Zone.LIMITED: Stage.LIMITED, Zone.DEIDENTIFIED: Stage.DEIDENTIFIED}
-_NOT_STATED = "not stated: 164.514(b)(2)(ii) takes the statement of a person"
 
 
 def gate_specs(key: dg.AssetKey, stage: Stage) -> list[dg.AssetCheckSpec]:
@@ -121,7 +119,14 @@ def record_asset(
                 )
             )
             if result.attestation is not None:
-                events.append(_attested(key, result.attestation, content))
+                events.append(
+                    SafeHarborAttested.of(
+                        result.attestation,
+                        table=key.to_user_string(),
+                        by="service:pipeline",
+                        fingerprint=content,
+                    )
+                )
         ledger.record(*events)
         yield from (check_result(key, one) for one in found)
         if passed:
@@ -138,22 +143,6 @@ def _deidentified(result: DeidentifyResult, content: str) -> TableDeidentified:
         rows=result.rows_written,
         contract_digest=result.contract_digest,
         policy_digest=result.policy_digest,
-        fingerprint=content,
-    )
-
-
-def _attested(
-    key: dg.AssetKey, attestation: SafeHarborAttestation, content: str
-) -> SafeHarborAttested:
-    return SafeHarborAttested(
-        table=key.to_user_string(),
-        contract_digest=attestation.contract_digest,
-        policy_digest=attestation.policy_digest,
-        treatments={
-            one.column: one.action if one.output else "drop" for one in attestation.treatments
-        },
-        actual_knowledge=_NOT_STATED,
-        by="service:pipeline",
         fingerprint=content,
     )
 
