@@ -1,8 +1,9 @@
 """Certificates: for every hidden small cell, two complete tables that agree with what is shown.
 
 One complete table, and *witnesses*: changes to it that leave every published sum as it is. Changes
-that share no cell go into one witness, so that a few tables serve many cells. A certificate holds
-hidden counts: it is restricted evidence and is never published.
+that share no cell go into one witness, so that a few tables serve many cells. Where members of a
+total overlap, a table that a solver found may take a change's place. A certificate holds hidden
+counts: it is restricted evidence and is never published.
 
 Source: DDG 2.0, 7.3 and M-15.
 """
@@ -19,7 +20,8 @@ import numpy as np
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.model import Ints
 from deid_platform.core.masking.moves import Move
-from deid_platform.core.masking.suppression import Masking
+from deid_platform.core.masking.solved import overlapping, solve
+from deid_platform.core.masking.suppression import Masking, published
 from deid_platform.core.masking.verify import FORMAT, digest
 
 _OPEN_WITNESSES = 48
@@ -70,18 +72,35 @@ def decode(content: bytes) -> dict[str, Any]:
 
 
 def _part(masking: Masking) -> dict[str, Any]:
+    hidden, figures = masking.hidden, published(masking.table, masking.codes).figures
+    broken = [(cell, move) for cell, move in overlapping(masking) if move.amounts.any()]
     return {
-        "base": masking.table.people[masking.hidden].tolist(),
+        "base": masking.table.people[hidden].tolist(),
         "gated": np.flatnonzero(masking.table.gated).tolist(),
-        "witnesses": [
-            {"cells": cells.tolist(), "amounts": amounts.tolist()}
-            for cells, amounts in _packed(masking)
-        ],
+        "witnesses": [_change(change) for change in _packed(masking, {id(m) for _, m in broken})],
+        "figures": {
+            name: masking.table.figures[name][hidden].astype(np.int64).tolist() for name in figures
+        },
+        "solved": [_solved(masking, cell, move) for cell, move in broken],
     }
 
 
-def _packed(masking: Masking) -> list[tuple[Ints, Ints]]:
-    """All moves, those that share no cell (and no inexact sum) put together."""
+def _change(change: tuple[Ints, Ints]) -> dict[str, list[int]]:
+    cells, amounts = change
+    return {"cells": cells.tolist(), "amounts": amounts.tolist()}
+
+
+def _solved(masking: Masking, cell: int, move: Move) -> dict[str, Any]:
+    value = int(masking.table.people[cell] + move.amounts[move.cells == cell].sum())
+    change = solve(masking, cell, value)
+    return {
+        "people": _change(change.people),
+        "figures": {name: _change(of) for name, of in change.figures.items()},
+    }
+
+
+def _packed(masking: Masking, left_out: set[int]) -> list[tuple[Ints, Ints]]:
+    """All moves but some, those that share no cell (and no inexact sum) put together."""
     exact = bool(masking.table.layout.groups.exact.all())
     witnesses: list[list[Move]] = []
     taken: list[set[int]] = []
@@ -90,7 +109,7 @@ def _packed(masking: Masking) -> list[tuple[Ints, Ints]]:
         move
         for cell in sorted(masking.pattern.up)
         for move in (masking.pattern.up[cell], masking.pattern.down[cell])
-        if move.amounts.any()
+        if move.amounts.any() and id(move) not in left_out
     ]
     for move in moves:
         cells = set(move.cells.tolist())

@@ -144,12 +144,55 @@ def _check(
                 least[row], most[row] = min(least[row], moved[row]), max(most[row], moved[row])
         for row, value in before.items():
             base[row] = value
+    others = [n for n, f in linked.items() if n != people and f.get("kind", "count") == "count"]
+    figures = {name: part["figures"].get(name) for name in others} if part["solved"] else {}
+    for change in part["solved"]:
+        moved = _moved(base, change["people"])
+        touched = {number for row in change["people"]["cells"] for number in touching[row]}
+        if not (
+            set(change["people"]["cells"]) <= concealed
+            and all(low[r] <= moved[r] <= high[r] for r in change["people"]["cells"])
+            and _agrees(moved, touched, groups, inexact)
+            and all(
+                _carried(columns[name], hidden, known, change["figures"][name], moved, groups)
+                for name, known in figures.items()
+            )
+        ):
+            found.append(f"{people}: a solved table contradicts what is published")
+        for row in change["people"]["cells"]:
+            if row in least:
+                least[row], most[row] = min(least[row], moved[row]), max(most[row], moved[row])
     floor = _least([int(value != "0") for value in columns[people]], groups)
     for row in small:
         wanted = max(rules["feasible_low"], floor[row]), min(rules["feasible_high"], high[row])
         if least[row] > wanted[0] or most[row] < wanted[1] or least[row] == most[row]:
             found.append(f"{people}: no two tables are far enough apart for a small cell")
     return found
+
+
+def _moved(base: Sequence[int], change: Mapping[str, Sequence[int]]) -> list[int]:
+    moved = list(base)
+    for row, amount in zip(change["cells"], change["amounts"], strict=True):
+        moved[row] += amount
+    return moved
+
+
+def _carried(
+    column: Sequence[str],
+    hidden: Sequence[int],
+    known: Sequence[int],
+    change: Mapping[str, Sequence[int]],
+    people: Sequence[int],
+    groups: list[tuple[str, int, list[int]]],
+) -> bool:
+    """Whether a further figure adds up, and has at least the people of each hidden cell."""
+    values = [int(value) if value else 0 for value in column]
+    for row, value in zip(hidden, known, strict=True):
+        values[row] = value
+    for moved in (values, _moved(values, change)):
+        if any(sum(moved[m] for m in members) != moved[total] for _, total, members in groups):
+            return False
+    return set(change["cells"]) <= set(hidden) and all(moved[row] >= people[row] for row in hidden)
 
 
 def _bounds(
