@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from deid_platform.core.errors import DeliveryError, ToolError
 from deid_platform.core.zones import Zone
@@ -26,8 +27,7 @@ def test_a_job_over_one_month_ends_with_one_line(copied: Site) -> None:
 
 
 def test_a_failed_run_says_which_step_and_why_and_exits_with_an_error(copied: Site) -> None:
-    file = copied.deployment.landing / "ed_visits" / "ed_visits-2024-03.csv"
-    file.write_text("a,b\n1,2\n", "utf-8")
+    copied.delivery("2024-03").write_text("a,b\n1,2\n", "utf-8")
     done = copied.deid("run", "--job", "raw_zone", *MONTH)
     assert done.exit_code == ToolError.exit_code
     told = " ".join(done.stdout.split())
@@ -52,7 +52,7 @@ def test_months_that_were_not_delivered_are_told(copied: Site) -> None:
     assert "no month is delivered" in str(error)
 
 
-def test_an_empty_landing_folder_is_told(finished: Finished, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_an_empty_landing_folder_is_told(tmp_path: Path) -> None:
     site = new_site(tmp_path)
     error = site.deid("run").exception
     assert isinstance(error, DeliveryError)

@@ -110,6 +110,22 @@ class Site:
             definitions = build_definitions(self.deployment)
             return execute(definitions, self.deployment, job, months=months, assets=keys)
 
+    def checks_alone(self, asset: str) -> dict[str, bool]:
+        """Run the checks of an asset without the asset; which passed."""
+        with self.environment():
+            import dagster as dg
+
+            from assets.definitions import build_definitions
+            from assets.instance import instance_of
+
+            selected = dg.AssetSelection.checks_for_assets(dg.AssetKey(asset.split("/")))
+            alone = dg.Definitions(jobs=[dg.define_asset_job("checks_alone", selected)])
+            definitions = dg.Definitions.merge(build_definitions(self.deployment), alone)
+            done = definitions.resolve_job_def("checks_alone").execute_in_process(
+                instance=instance_of(self.deployment), raise_on_error=False
+            )
+            return {one.check_name: one.passed for one in done.get_asset_check_evaluations()}
+
     def deid(self, *arguments: str) -> Result:
         """The ``deid`` command; an error of ours is the result's exception."""
         from deid_platform.cli import build_app
@@ -127,6 +143,10 @@ class Site:
         if done.exit_code != 0:
             raise AssertionError(f"deid {arguments[0]}: {done.exception or done.output}")
         return json.loads(done.stdout)
+
+    def delivery(self, month: str) -> Path:
+        """The file of a month's visits."""
+        return self.deployment.landing / "ed_visits" / f"ed_visits-{month}.csv"
 
     def request(self, publication: str = PUBLICATION) -> str:
         """Ask for a release; the request's id."""
@@ -231,6 +251,20 @@ def deliver_visits(site: Site, canary_file: Path) -> list[str]:
     return json.loads(canary_file.read_text("utf-8"))
 
 
+def records(file: Path) -> list[dict[str, str]]:
+    """The records of a CSV file, whose notes run over several lines."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def rewrite(file: Path, rows: Sequence[Mapping[str, str]], **options: Any) -> None:
+    """Write records as a CSV file, in place of what was there."""
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.DictWriter(lines, list(rows[0]), **options)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def identifiers_of_the_sample() -> list[str]:
     """Every identifier and birth date of every person of the sample, each once."""
     with (SAMPLE / "patients.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -267,6 +301,21 @@ def with_sample(finished: Finished) -> Finished:
     if not SAMPLE.is_dir():
         pytest.skip("the Synthea sample is not beside the checkout")
     return finished
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demonstrated:
+    """The same deployment after `deid demo`: the path run a second time, and one release."""
+
+    site: Site
+    summary: Mapping[str, Any]
+
+
+@pytest.fixture(scope="session")
+def demonstrated(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Demonstrated:
+    """`deid demo` on a copy of the finished state; change nothing in it."""
+    site = finished.site.copy(tmp_path_factory.mktemp("demonstrated"))
+    return Demonstrated(site=site, summary=site.asked("demo"))
 
 
 @pytest.fixture
