@@ -244,6 +244,10 @@ def test_only_a_whole_state_is_statewide():
     assert place(scored(Kind.RESIDENCE_GEOGRAPHY, "California")).statewide
     assert not place(scored(Kind.RESIDENCE_GEOGRAPHY, "Los Angeles")).statewide
     assert not place(scored(Kind.RESIDENCE_GEOGRAPHY, "California", "Kern")).statewide
+    mixed = {"groups": {"Both": ("Texas", "Kern")}}
+    assert not place(scored(Kind.RESIDENCE_GEOGRAPHY, "Both", **mixed)).statewide
+    assert not place(scored(Kind.SERVICE_GEOGRAPHY, "Kern")).statewide
+    assert not place(scored(Kind.PROVIDER, "Kern Medical")).statewide
 
 
 def test_a_region_adds_up_its_counties():
@@ -276,6 +280,7 @@ def test_addresses_score_by_area_except_hospitals(area, hospitals, expected):
     """A-27."""
     one = scored(Kind.SERVICE_GEOGRAPHY, "x", area=area, hospitals=hospitals)
     assert place(one).row.points == expected
+    assert ("A-27" in place(one).readings) is hospitals
 
 
 def test_a_named_provider_is_an_address():
