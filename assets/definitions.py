@@ -45,12 +45,18 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
     """
     deployment = deployment or Deployment.from_environment()
     contracts = load_contracts(deployment)
-    safe_harbor = {c.policy: load_safe_harbor(deployment, c.policy) for c in contracts.values()}
+    safe_harbor = {
+        name: load_safe_harbor(deployment, name)
+        for name in sorted({contract.policy for contract in contracts.values()})
+    }
     project = marts.dbt_project(deployment)
     aggregates = marts.models(project.manifest_path, "publications")
     analysts = marts.models(project.manifest_path, "marts")
     publications = load_publications(project.manifest_path)
-    ddg = {p.policy: load_policy(p.policy, deployment) for p in publications}
+    ddg = {
+        name: load_policy(name, deployment)
+        for name in sorted({publication.policy for publication in publications})
+    }
     by_name = {model.name: model for model in aggregates}
     mart_policy = next(iter(safe_harbor.values()))
 
