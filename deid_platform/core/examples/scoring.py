@@ -308,7 +308,7 @@ def total(fields: Fields, policy: DdgPolicy) -> Got:
             _simple(Kind.MEANS_TESTED, "means_tested", name, fields.where, policy, enrolled)
         )
         program.finish()
-    for number, extra in enumerate(fields.take("extra_variables", None) or []):
+    for number, extra in enumerate(_extras(fields.take("extra_variables", None) or [])):
         variables.append(_extra(f"{fields.where}: extra_variables[{number}]", extra, policy))
     part = score_part(fields.where, (), whole(fields.where, smallest), variables, policy)
     return {
@@ -336,6 +336,16 @@ _BY_NAME = {
     "sex": ["Male", "Female"],
     "ethnicity": ["Hispanic or Latino", "Not Hispanic or Latino"],
 }
+
+
+def _extras(given: Any) -> list[Any]:
+    """Further variables as a list, or as a mapping from name to labels or fields."""
+    if not isinstance(given, Mapping):
+        return list(given)
+    return [
+        {"variable": name, **(one if isinstance(one, Mapping) else {"categories": one})}
+        for name, one in given.items()
+    ]
 
 
 def _extra(where: str, extra: Any, policy: DdgPolicy) -> Scored:
