@@ -12,11 +12,12 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from deid_platform.core.errors import MaskingError
+from deid_platform.core.masking.blocks import blocks
 from deid_platform.core.masking.model import (
     COMPLEMENTARY,
     UNBOUNDED,
@@ -27,11 +28,14 @@ from deid_platform.core.masking.model import (
     primary,
 )
 from deid_platform.core.masking.moves import BLOCKED, Lattice, Move, Room
+from deid_platform.core.masking.optimum import Optimiser, Optimum
 from deid_platform.core.masking.walk import NEVER, Walk
 
 _PREFERRED = 16
 """A cell that is preferred as a complement counts as this many times smaller."""
 _TRIALS = 6_000
+_EXACT_CELLS = 2_500
+"""Parts of a table with at most this many cells that are not zero are solved exactly."""
 _TINY = 3
 """A total under which all hidden values are at most this needs one more hidden cell (M-6)."""
 
@@ -75,11 +79,15 @@ class Bounds:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pattern:
-    """Hidden cells, and for each small one the moves that protect it upwards and downwards."""
+    """Hidden cells, and for each small one the moves that protect it upwards and downwards.
+
+    ``loss_bound`` is the least that any safe pattern loses, where that is known.
+    """
 
     hidden: Bools
     up: dict[int, Move]
     down: dict[int, Move]
+    loss_bound: float | None = None
 
 
 class Protector:
@@ -90,7 +98,7 @@ class Protector:
         lattice = Lattice(table.layout)
         # A move keeps every sum, so it lowers no total below its members, overlap or not.
         self._least = table.layout.groups.least(table.people > 0, as_sums=True)
-        self._losses = self._loss()
+        self.losses = self._loss()
         spread = lattice.spread
         below = spread(table.people - bounds.low, absent=-1, free=UNBOUNDED)
         above = spread(bounds.high - table.people, absent=-1, free=UNBOUNDED)
@@ -98,7 +106,7 @@ class Protector:
         room = Room(
             below=below,
             above=above,
-            cost=spread(self._losses, absent=BLOCKED, free=0),
+            cost=spread(self.losses, absent=BLOCKED, free=0),
             similar=tuple(
                 (axis.strategy or rules.strategy) == "most_similar" for axis in table.layout.axes
             ),
@@ -115,7 +123,7 @@ class Protector:
 
     def offer(self, cell: int) -> None:
         """From now on this cell costs what it cost at first."""
-        self.walk.room.cost[tuple(self.table.layout.coordinates[cell])] = self._losses[cell]
+        self.walk.room.cost[tuple(self.table.layout.coordinates[cell])] = self.losses[cell]
 
     def protect(self, cell: int, *, free_only: bool = False) -> tuple[Move, Move] | None:
         """The cheapest moves that let the cell rise and fall as far as it must, if there are any.
@@ -185,6 +193,11 @@ def protect(
     small = primary(table, rules)
     protector = Protector(table, rules, Bounds.unlabelled(table))
     hidden = small.copy()
+    exact, bound = _exactly(table, small, protector, expired)
+    for optimum, _ in exact.values():
+        hidden |= optimum.hidden
+    for cell in np.flatnonzero(hidden & ~small).tolist():
+        protector.walk.hide(cell)
     up: dict[int, Move] = {}
     down: dict[int, Move] = {}
     cells = np.flatnonzero(small)
@@ -195,7 +208,11 @@ def protect(
                 "the time was over before every small cell was protected",
                 "allow more time, or publish coarser groups",
             )
-        moves = protector.protect(cell)
+        moves = None
+        if cell in exact:
+            moves = protector.protect(cell, free_only=True)
+            moves = moves or _whole_moves(exact[cell][1], hidden, cell, protector.needs(cell))
+        moves = moves or protector.protect(cell)
         if moves is None:
             raise MaskingError(
                 table.name,
@@ -206,9 +223,45 @@ def protect(
         for used in np.union1d(up[cell].cells, down[cell].cells).tolist():
             hidden[used] = True
             protector.walk.hide(used)
-    pattern = Pattern(hidden=hidden, up=up, down=down)
-    pattern = _shown_again(table, small, protector, pattern, expired)
+    pattern = Pattern(hidden=hidden, up=up, down=down, loss_bound=bound)
+    if len(exact) < len(cells):
+        pattern = _shown_again(table, small, protector, pattern, expired)
     return _rule_six(table, rules, protector, pattern)
+
+
+def _exactly(
+    table: MaskingTable, small: Bools, protector: Protector, expired: Callable[[], bool]
+) -> tuple[dict[int, tuple[Optimum, Optimiser]], float | None]:
+    """Solve the small parts of the table that no sum links to the rest.
+
+    Returns, per small cell of such a part, its solution; and, where all of them are solved, the
+    least that any safe pattern loses.
+    """
+    component = blocks(table.layout.groups, table.people > 0)
+    solved: dict[int, tuple[Optimum, Optimiser]] = {}
+    bound: float | None = 0.0
+    for number in np.unique(component[small]).tolist():
+        inside = component == number
+        cells = np.flatnonzero(inside & small)
+        if int(inside.sum()) > _EXACT_CELLS:
+            bound = None
+            continue
+        loss = np.where(inside, protector.losses, BLOCKED)
+        needs = {cell: protector.needs(cell) for cell in cells.tolist()}
+        optimiser = Optimiser(table, inside & small, loss, needs, expired)
+        optimum = optimiser.solve()
+        bound = None if bound is None else bound + optimum.bound
+        if optimum.closed:
+            solved |= dict.fromkeys(cells.tolist(), (optimum, optimiser))
+    return solved, bound
+
+
+def _whole_moves(
+    optimiser: Optimiser, hidden: Bools, cell: int, needs: tuple[int, int]
+) -> tuple[Move, Move] | None:
+    rise = optimiser.move(hidden, cell, 1, needs[0])
+    fall = optimiser.move(hidden, cell, -1, needs[1]) if rise is not None else None
+    return None if rise is None or fall is None else (rise, fall)
 
 
 def _shown_again(
@@ -257,7 +310,7 @@ def _shown_again(
                 up[cell], down[cell] = moves
                 for used in itertools.chain(*(move.cells for move in moves)):
                     users[int(used)].add(cell)
-    return Pattern(hidden=hidden, up=up, down=down)
+    return replace(pattern, hidden=hidden, up=up, down=down)
 
 
 def _rule_six(
@@ -290,7 +343,7 @@ def _rule_six(
         for used in best.cells.tolist():
             hidden[used] = True
             protector.walk.hide(used)
-    return Pattern(hidden=hidden, up=pattern.up, down=pattern.down)
+    return replace(pattern, hidden=hidden)
 
 
 def _breaking_rule_six(table: MaskingTable, rules: MaskingRules, hidden: Bools) -> Ints:

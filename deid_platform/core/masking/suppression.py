@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -157,4 +157,4 @@ def _safe_codes(
     for cell in np.flatnonzero(leaking & (reasons == SMALL)).tolist():
         up[cell], down[cell] = pattern.up[cell], pattern.down[cell]
     codes = np.where(leaking, SMALL, reasons)
-    return codes, Pattern(hidden=pattern.hidden, up=up, down=down)
+    return codes, replace(pattern, up=up, down=down)
