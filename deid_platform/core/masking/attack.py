@@ -183,11 +183,11 @@ def closed(
 def goals(table: PublishedTable, rules: MaskingRules) -> tuple[Ints, Ints]:
     """The lowest and highest count that must stay possible, per cell.
 
-    A reader who sees that so many cells under a margin are not zero, or a denominator, knows that
-    much whatever is hidden.
+    A reader who sees that so many cells under a margin are not zero, or a denominator, takes that
+    much for known whatever is hidden, even where people might stand in several of them.
     """
     low, high = rules.feasible
-    floor = np.maximum(low, table.layout.groups.least(table.people != 0))
+    floor = np.maximum(low, table.layout.groups.least(table.people != 0, as_sums=True))
     reach = np.full(len(floor), high, dtype=np.int64)
     if table.limit is not None:
         reach = np.minimum(reach, np.maximum(table.limit, 1))
