@@ -101,6 +101,65 @@ def open_snapshot(file: Path, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextlib.contextmanager
+def hold_zones(
+    deployment: Deployment,
+    zones: Sequence[Zone],
+    *,
+    read_only: bool,
+    staging: Zone | None = None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Keep whole zones still while they are copied (`attach_copy`): for upkeep, not for queries.
+
+    Read-only, it shares the zones with readers and holds writers off; otherwise nobody else has
+    them. All locks are taken before the session is given, so that the copies are of one moment.
+    It is not locked down, since it attaches the files it writes: no statement in it comes from a
+    declaration.
+
+    Args:
+        deployment: where the files and keys are.
+        zones: zones whose files exist.
+        read_only: whether the zones are only read.
+        staging: hold the staging file of this zone too.
+
+    Raises:
+        ZoneKeyError: a key is missing or wrong.
+        ZoneError: a file is missing, or somebody is using it.
+    """
+    _private(deployment.scratch)
+    mode = "ro" if read_only else "rw"
+    with _session(deployment.scratch) as con:
+        for zone in zones:
+            _attach(con, deployment, zone, deployment.zone_file(zone), zone.value, mode)
+        if staging is not None:
+            file = deployment.staging_file(staging)
+            _attach(con, deployment, staging, file, STAGING, mode)
+        try:
+            yield con
+        except duckdb.Error as error:
+            raise translated(None, error) from None
+
+
+def attach_copy(
+    con: duckdb.DuckDBPyConnection, file: Path, name: str, key: str | None, *, read_only: bool
+) -> None:
+    """Attach a copy of a zone, encrypted if a key is given, to a session of `hold_zones`.
+
+    Raises:
+        ZoneKeyError: the key does not open the file.
+        ZoneError: the file cannot be opened or made.
+    """
+    if key is None:
+        _attach_plain(con, file, name, "ro" if read_only else "rw")
+        return
+    try:
+        attach_encrypted(con, file, name, key, read_only=read_only)
+    except duckdb.Error as error:
+        raise _attach_error(name, file, error) from None
+    if not read_only:
+        _owner_only(file)
+
+
+@contextlib.contextmanager
 def _session(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory DuckDB with a private folder for spill files, gone when it ends."""
     _sweep(scratch)
@@ -234,6 +293,12 @@ def _attach(
     mode: str,
 ) -> None:
     read_only = mode == "ro"
+    if deployment.restore_journal.exists():
+        raise ZoneError(
+            str(deployment.home),
+            "a restore was interrupted here",
+            "run `deid restore` with the same backup, which finishes it",
+        )
     if read_only and not file.exists():
         raise ZoneError(str(file), "this zone file does not exist yet", "run the assets before it")
     if zone not in ENCRYPTED:

@@ -80,6 +80,11 @@ class Deployment:
         return self.home / "dagster"
 
     @property
+    def restore_journal(self) -> Path:
+        """Here while a restore replaces the state, which is half of one and half of another."""
+        return self.home / "restoring.json"
+
+    @property
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger: ``DEID_LEDGER_URL`` or ``ledger.db`` under the home."""
         return self.environment.get("DEID_LEDGER_URL", f"sqlite:///{self.home / 'ledger.db'}")
@@ -91,6 +96,14 @@ class Deployment:
     def staging_file(self, zone: Zone) -> Path:
         """Where dbt builds tables that are to be promoted into ``zone``."""
         return self.home / "staging" / f"{zone.value}.duckdb"
+
+    def key_file(self, zone: Zone) -> Path | None:
+        """The file that holds a zone's key; None where the environment holds the key itself."""
+        given = self.environment.get(f"DEID_{zone.value.upper()}_KEY", "").strip()
+        # Base64 may begin with a slash, as paths do: a key is known by what it decodes to.
+        if given and (_is_key(given) or not given.startswith(("/", "~"))):
+            return None
+        return Path(given).expanduser() if given else self.home / "keys" / f"{zone.value}.key"
 
     def key(self, zone: Zone) -> str:
         """The encryption key of a zone that holds PHI.
@@ -105,11 +118,9 @@ class Deployment:
         if zone not in ENCRYPTED:
             raise ZoneKeyError(zone.value, "this zone has no key", "ask for raw or limited only")
         variable = f"DEID_{zone.value.upper()}_KEY"
-        given = self.environment.get(variable, "").strip()
-        # Base64 may begin with a slash, as paths do: a key is known by what it decodes to.
-        if given and (_is_key(given) or not given.startswith(("/", "~"))):
-            return _checked_key(variable, given)
-        file = Path(given).expanduser() if given else self.home / "keys" / f"{zone.value}.key"
+        file = self.key_file(zone)
+        if file is None:
+            return _checked_key(variable, self.environment[variable].strip())
         try:
             with file.open(encoding="ascii") as content:
                 status = os.fstat(content.fileno())

@@ -360,3 +360,19 @@ class SnapshotPublished(Event, kind="snapshot.published", subject="zone"):
     snapshot: str
     digest: str
     tables: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRotated(Event, kind="key.rotated", subject="zone"):
+    """A zone was encrypted anew; ``content`` covers its tables, which are the same as before.
+
+    ``old_key`` and ``new_key`` are digests that tell keys apart and from which none can be found.
+    """
+
+    zone: str
+    files: tuple[str, ...]
+    tables: int
+    rows: int
+    content: str
+    old_key: str
+    new_key: str
