@@ -86,6 +86,16 @@ def test_broad_and_detailed_race_together_take_the_highest():
     result = score_variable(scored(Kind.RACE, "Asian", "Chinese", "Tongan"))
     assert result.points == 7
     assert "R-515" in result.rules
+    assert "R-515" not in score_variable(scored(Kind.RACE, "Asian", "White")).rules
+    assert "R-515" not in score_variable(scored(Kind.RACE, "Chinese", "Tongan")).rules
+
+
+def test_a_merged_question_looks_up_people_who_are_not_hispanic():
+    """Some other race: 8,370,596 people, of whom 223,929 are not Hispanic."""
+    alone = score_variable(scored(Kind.RACE, "Some other race"))
+    merged = score_variable(scored(Kind.RACE_ETHNICITY, "Some other race"))
+    assert (alone.row, merged.row) == ("RACED-1", "RACED-3")
+    assert (alone.points, merged.points) == (3, 3)
 
 
 def test_an_unlisted_broad_race_takes_three_or_its_population_band():
