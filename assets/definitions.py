@@ -14,6 +14,7 @@ from deid_platform.core.zones import Zone
 from deid_platform.engine.declarations import load_contracts, load_safe_harbor
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.publications import load_policy, load_publications
+from deid_platform.governance.snapshots import RELEASE_SNAPSHOT
 
 JOBS: dict[str, tuple[str, ...]] = {
     "raw_zone": ("raw",),
@@ -91,7 +92,7 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
         ],
         "release_snapshot": [
             snapshot_asset(
-                Zone.RELEASE, "main", "release", [keys.release(p.name) for p in publications]
+                Zone.RELEASE, "main", RELEASE_SNAPSHOT, [keys.release(p.name) for p in publications]
             )
         ],
     }

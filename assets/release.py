@@ -11,10 +11,9 @@ from assets.resources import LedgerResource, ZonesResource
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.core.zones import Zone
-from deid_platform.engine.snapshots import publish_snapshot
-from deid_platform.governance.events import SnapshotPublished
 from deid_platform.governance.publish import publish
 from deid_platform.governance.requests import Actor
+from deid_platform.governance.snapshots import publish_and_record
 
 PIPELINE = "service:pipeline"
 """Who carries out a release that people have approved."""
@@ -73,14 +72,8 @@ def snapshot_asset(
         tags={"deid/zone": zone.value},
     )
     def asset(zones: ZonesResource, ledger: LedgerResource) -> dg.MaterializeResult[None]:
-        published = publish_snapshot(zones.deployment, zone, schema=schema, name=name)
-        ledger.record(
-            SnapshotPublished(
-                zone=zone.value,
-                snapshot=name,
-                digest=published.sha256,
-                tables=len(published.tables),
-            )
+        published = publish_and_record(
+            zones.deployment, ledger.open(), zone, schema=schema, name=name
         )
         return dg.MaterializeResult(
             metadata={

@@ -38,7 +38,10 @@ class CheckOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """How a run ended: steps by outcome, checks, and the messages of what failed."""
+    """How a run ended: steps by outcome, checks, and why steps failed.
+
+    An error is told as ``Class: message``, without the module of the class.
+    """
 
     run_id: str
     job: str
@@ -107,7 +110,7 @@ def _outcome(
         if event.event_type in _TOLD and event.step_key:
             steps[event.step_key] = _TOLD[event.event_type]
         if event.event_type is dg.DagsterEventType.STEP_FAILURE and event.step_key:
-            errors[event.step_key] = _message(event)
+            errors[event.step_key] = _error(event)
         if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
             checks.append(
@@ -129,12 +132,15 @@ def _outcome(
     )
 
 
-def _message(event: dg.DagsterEvent) -> str:
+def _error(event: dg.DagsterEvent) -> str:
     """The innermost cause: our own error says where, what and what to do."""
     error = event.step_failure_data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error is not None else "the step failed"
+    if error is None:
+        return "the step failed"
+    message, kind = error.message.strip(), (error.cls_name or "").rpartition(".")[2]
+    return message[message.index(f"{kind}:") :] if f"{kind}:" in message else message
 
 
 def _next(month: str) -> str:

@@ -47,5 +47,5 @@ def main() -> None:
         build_app()()
     except DeidError as error:
         progress_console.print(f"[red]error[/red] {type(error).__name__}: ", end="")
-        progress_console.print(str(error), markup=False, highlight=False)
+        progress_console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)

@@ -62,7 +62,7 @@ def show(
 ) -> None:
     """Show the newest entries, oldest first.
 
-    Example: `deid ledger show --subject candidate/ed_visits_by_county --last 5 --json`
+    Example: `deid ledger show --subject candidate/ed_visits_by_county_year --last 5 --json`
     """
     entries = deque(_ledger().entries(subject=subject), maxlen=last)
     if as_json:

@@ -27,7 +27,7 @@ def query(
 ) -> None:
     """Ask a published snapshot, read-only; no run is disturbed, and none disturbs it.
 
-    Example: `deid query marts "select count(*) from people_by_zip3"`
+    Example: `deid query marts "select count(*) from ed_people"`
     """
     from deid_platform.engine.analyst_query import ask
 

@@ -9,6 +9,7 @@ import typer
 from deid_platform.cli import console, print_json, progress_console
 from deid_platform.cli.request import As, AsJson, actor, report
 from deid_platform.core.workflow import Role
+from deid_platform.core.zones import Zone
 from deid_platform.engine.dbt_manifest import ensure_manifest
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.publications import find_publication, load_policy, load_publications
@@ -16,6 +17,7 @@ from deid_platform.governance import decisions
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.publish import publish
 from deid_platform.governance.requests import request_of
+from deid_platform.governance.snapshots import RELEASE_SNAPSHOT, publish_and_record
 
 _RequestId = Annotated[str, typer.Argument(help="Id of the request.")]
 
@@ -32,7 +34,7 @@ def release(
     target: Annotated[str, typer.Option("--to", help="Export target.")] = "csv_bundle",
     as_json: AsJson = False,
 ) -> None:
-    """Release an approved table: into the release zone, and as a bundle into the outbox.
+    """Release an approved table: into the release zone, its snapshot, and a bundle in the outbox.
 
     Asks the ledger, and refuses naming everything that is missing. Safe to repeat: the same
     request gives the same bytes and one release.
@@ -53,6 +55,7 @@ def release(
             target=target,
             request=request,
         )
+        publish_and_record(deployment, ledger, Zone.RELEASE, schema="main", name=RELEASE_SNAPSHOT)
     if as_json:
         print_json(
             {

@@ -62,7 +62,7 @@ def new(
 ) -> None:
     """Ask that the candidate of a publication be released as the pipeline built it last.
 
-    Example: `deid request ed_visits_by_county --purpose "Yearly open data table" --as ana.ruiz`
+    Example: `deid request ed_visits_by_county_year --purpose "Yearly table" --as ana.ruiz`
     """
     asked = decisions.submit(
         Ledger.open(Deployment.from_environment().ledger_url),
@@ -84,7 +84,7 @@ def list_requests(
 ) -> None:
     """List release requests and what each waits for.
 
-    Example: `deid request list --publication ed_visits_by_county`
+    Example: `deid request list --publication ed_visits_by_county_year`
     """
     ledger = Ledger.open(Deployment.from_environment().ledger_url)
     found = requests(ledger, publication)

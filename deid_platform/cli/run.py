@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deid_platform.cli import console, print_json, progress_console
-from deid_platform.core.errors import DeliveryError, ToolError
+from deid_platform.core.errors import DeidError, DeliveryError, GateError, ToolError
 from deid_platform.engine.deployment import Deployment
 
 if TYPE_CHECKING:
     from assets.runs import RunOutcome
+
+_STOPPED = "DagsterAssetCheckFailedError"
+"""How Dagster calls a step whose blocking check failed."""
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +32,8 @@ def run(
     job: Annotated[
         str,
         typer.Option(
-            help="raw_zone, limited_zone, deidentified_zone, marts, candidates or whole_path."
+            help="raw_zone, limited_zone, deidentified_zone, marts, candidates, whole_path "
+            "or release."
         ),
     ] = "whole_path",
     first: Annotated[
@@ -52,7 +56,7 @@ def run(
         for outcome in outcomes:
             print_outcome(outcome)
     if not all(outcome.succeeded for outcome in outcomes):
-        raise typer.Exit(ToolError.exit_code)
+        raise typer.Exit(exit_code(outcomes))
 
 
 def ui(
@@ -100,9 +104,7 @@ def run_job(
     for months in ranges:
         span = " to ".join(dict.fromkeys(months or ()))
         progress_console.print(f"[bold]{job}[/bold] {span}", highlight=False)
-        outcomes.append(
-            execute(definitions, deployment, job, months=months, progress=_print_step)
-        )
+        outcomes.append(execute(definitions, deployment, job, months=months, progress=_print_step))
     return outcomes
 
 
@@ -115,16 +117,41 @@ def print_outcome(outcome: RunOutcome) -> None:
                 style="red",
                 highlight=False,
                 markup=False,
+                soft_wrap=True,
             )
-    for step, message in outcome.errors.items():
-        console.print(f"failed: {step}: {message}", style="red", highlight=False, markup=False)
+    for step, error in outcome.errors.items():
+        if not error.startswith(_STOPPED):
+            console.print(
+                f"failed: {step}: {error}",
+                style="red",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
     passed = sum(check.passed for check in outcome.checks)
     console.print(
         f"{outcome.job} {' to '.join(dict.fromkeys(outcome.partitions))}: "
         f"{'succeeded' if outcome.succeeded else 'FAILED'}, "
         f"{passed} of {len(outcome.checks)} checks passed, run {outcome.run_id}",
         highlight=False,
+        soft_wrap=True,
     )
+
+
+def exit_code(outcomes: Sequence[RunOutcome]) -> int:
+    """The exit code of failed runs: that of the first error of ours, or of a stopped gate."""
+    codes = {one.__name__: one.exit_code for one in _kinds_of(DeidError)}
+    codes[_STOPPED] = GateError.exit_code
+    for outcome in outcomes:
+        for error in outcome.errors.values():
+            code = codes.get(error.partition(":")[0])
+            if code is not None:
+                return code
+    return ToolError.exit_code
+
+
+def _kinds_of(base: type[DeidError]) -> list[type[DeidError]]:
+    return [one for known in base.__subclasses__() for one in (known, *_kinds_of(known))]
 
 
 def _months(deployment: Deployment, *, first: str | None, last: str | None) -> list[str]:
