@@ -50,6 +50,26 @@ def test_finer_than_the_finest_row_takes_the_highest_score():
     assert points(Kind.AGE_RANGE, "0-5 months") == 7
 
 
+@pytest.mark.parametrize(
+    ("kind", "listed", "finer"),
+    [
+        (Kind.TIME, "2023-01", "2023-01-05"),
+        (Kind.SEX, "Male", "Another"),
+        (Kind.INTERSEX, "Intersex", "Another"),
+        (Kind.GENDER_IDENTITY, "Agender", "Something new"),
+    ],
+)
+def test_the_sheet_says_where_a_label_is_finer_than_listed(kind, listed, finer):
+    """R-512."""
+    assert "R-512" not in score_variable(scored(kind, listed)).rules
+    assert "R-512" in score_variable(scored(kind, listed, finer)).rules
+
+
+def test_the_period_never_counts_in_the_interaction():
+    assert score_variable(scored(Kind.TIME, "2023")).counts is False
+    assert score_variable(scored(Kind.SEX, "Male")).counts is True
+
+
 def test_unknown_is_shown_but_not_scored():
     """A-14."""
     result = score_variable(scored(Kind.SEX, "Male", "Female", "Unknown"))
@@ -214,6 +234,11 @@ def test_specific_codes_are_other_variables():
     assert result.flags == ("a publicly identifiable trait",)
     assert "R-535" in score_variable(scored(Kind.OTHER, "a", codes=True)).rules
     assert "R-535" not in score_variable(scored(Kind.OTHER, "Asthma")).rules
+    mixed = score_variable(scored(Kind.OTHER, "Asthma", "E11"))
+    assert "R-535: specific diagnosis or procedure codes" in mixed.expert_review
+    both = score_variable(scored(Kind.OTHER, "Q35.9", "N18.6"))
+    assert both.flags == ("a publicly identifiable trait",)
+    assert score_variable(scored(Kind.OTHER, "N18.6")).flags == ()
 
 
 def test_ages_may_overlap_only_in_a_declared_hierarchy():
