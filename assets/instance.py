@@ -60,14 +60,19 @@ def end_lost_runs(instance: dg.DagsterInstance) -> list[str]:
     Returns:
         The ids of the runs that were ended.
     """
-    unfinished = instance.get_runs(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-    )
-    lost = [run for run in unfinished if _process_is_gone(run.tags.get(PROCESS_TAG))]
+    lost = lost_runs(instance)
     for run in lost:
         instance.report_run_failed(run, "The process that ran this was ended from outside.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in lost]
+
+
+def lost_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs that a command of this machine started, and whose process is gone."""
+    unfinished = instance.get_runs(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    )
+    return [run for run in unfinished if _process_is_gone(run.tags.get(PROCESS_TAG))]
 
 
 def _process_is_gone(tag: str | None) -> bool:

@@ -1,0 +1,53 @@
+"""Examines the ledger for `deid doctor`: it opens, its chain holds, the clock agrees with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.doctor import Finding, failure, guarded, note, ok
+from deid_platform.governance.chain import Head
+from deid_platform.governance.ledger import Ledger
+
+_AREA = "ledger"
+_TOLERATED = timedelta(minutes=2)
+
+
+def examine_ledger(deployment: Deployment, now: datetime) -> Iterator[Finding]:
+    """What is to be said of a deployment's ledger at a time."""
+    yield from guarded(_AREA, _examined(deployment, now))
+
+
+def _examined(deployment: Deployment, now: datetime) -> Iterator[Finding]:
+    is_file = deployment.ledger_url.startswith("sqlite")
+    if is_file and not (deployment.home / "ledger.db").exists() and _is_default(deployment):
+        yield note(_AREA, "no ledger yet", "the first run makes it")
+        return
+    ledger = Ledger.open(deployment.ledger_url)
+    try:
+        head = ledger.verify()
+        kept = "a file" if is_file else "a server"
+        yield ok(_AREA, f"in {kept}; its chain of {head.sequence:,} entries holds")
+        yield from _clock(ledger, head, now)
+    finally:
+        ledger.close()
+
+
+def _is_default(deployment: Deployment) -> bool:
+    return deployment.ledger_url == f"sqlite:///{deployment.home / 'ledger.db'}"
+
+
+def _clock(ledger: Ledger, head: Head, now: datetime) -> Iterator[Finding]:
+    last = next(ledger.entries(after=head.sequence - 1), None) if head.sequence else None
+    if last is None:
+        return
+    at = datetime.fromisoformat(last.at).astimezone(UTC)
+    if at > now.astimezone(UTC) + _TOLERATED:
+        yield failure(
+            "clock",
+            f"it is {now:%Y-%m-%d %H:%M}, and the ledger's last entry is of {at:%Y-%m-%d %H:%M}",
+            "set the clock of this machine, or of the one that wrote the entry, by a time server",
+        )
+        return
+    yield ok("clock", "not behind the ledger's last entry")
