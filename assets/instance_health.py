@@ -95,6 +95,8 @@ def _held_by_none(instance: dg.DagsterInstance) -> list[str]:
         for pool in storage.get_concurrency_keys()
         for slot in storage.get_concurrency_info(pool).claimed_slots
     }
+    if not claimed:  # Dagster takes no empty list for a filter
+        return []
     known = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=list(claimed)))}
     return sorted(one for one in claimed if one not in known or known[one].is_finished)
 
