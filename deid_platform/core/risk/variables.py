@@ -42,10 +42,10 @@ def score_variable(variable: Scored) -> VariableScore:
     """
     kind = variable.declared.kind
     table = _TABLE_OF.get(kind)
+    if not variable.shown:
+        return unscored(variable)
     if table is not None and variable.table(table) is None:
         scored = _other(variable)
-    elif not variable.shown:
-        return unscored(variable)
     else:
         scored = _SCORERS[kind](variable)
     skipped = len(variable.labels) > len(variable.shown)
@@ -298,8 +298,6 @@ def _other(variable: Scored) -> VariableScore:
     """Outside the tables: by the population of the smallest group if all are known, else by
     the number of groups; always reviewed by the expert (R-531 to R-535)."""
     labels = variable.shown
-    if not labels:
-        return unscored(variable)
     found = Found(rules=["R-531"], expert=["R-531: a variable outside the score tables"])
     known = [variable.people(label, "other_variables") for label in labels]
     if all(known):

@@ -224,7 +224,18 @@ def test_other_variables_score_by_population_or_by_groups_and_go_to_the_expert()
     assert "R-518" in veterans.rules
     mixed = score_variable(scored(Kind.OTHER, "Veteran", "Civilian"))
     assert (mixed.points, mixed.row) == (3, "GRP-1")
+    assert "R-518" in mixed.rules
+    assert "R-518" not in score_variable(scored(Kind.OTHER, "Some college")).rules
     assert all(one.expert_review for one in (veterans, mixed))
+
+
+def test_a_variable_without_a_table_of_its_own_is_another_variable():
+    """Edition 1.0 has no table of sexual orientation."""
+    one = scored(Kind.SEXUAL_ORIENTATION, "Straight", "Bisexual")
+    first = type(one)(**{**vars(one), "policy": ddg("calhhs_ddg_1")})
+    assert score_variable(first).row == "GRP-1"
+    nothing = type(one)(**{**vars(first), "labels": ("Unknown",)})
+    assert score_variable(nothing).counts is False
 
 
 def test_specific_codes_are_other_variables():
