@@ -131,6 +131,9 @@ def test_a_declared_population_can_raise_a_listed_group_but_not_lower_it():
     large = {"populations": {"Tongan": 9_000_000}, "population_source": "s"}
     assert points(Kind.RACE, "White", **small) == 7
     assert points(Kind.RACE, "Tongan", **large) == 7
+    equal = {"populations": {"White": 400_000}, "population_source": "s"}
+    unmoved = score_variable(scored(Kind.RACE, "White", **equal))
+    assert (unmoved.row, "R-517" in unmoved.rules) == ("RACE-1", False)
 
 
 def test_a_group_of_several_names_is_as_fine_as_its_finest():
