@@ -34,7 +34,7 @@ from deid_platform.core.masking.walk import NEVER, Walk
 _PREFERRED = 16
 """A cell that is preferred as a complement counts as this many times smaller."""
 _TRIALS = 6_000
-_EXACT_CELLS = 2_500
+_EXACT_CELLS = 1_200
 """Parts of a table with at most this many cells that are not zero are solved exactly."""
 _TINY = 3
 """A total under which all hidden values are at most this needs one more hidden cell (M-6)."""
@@ -237,6 +237,8 @@ def _exactly(
     Returns, per small cell of such a part, its solution; and, where all of them are solved, the
     least that any safe pattern loses.
     """
+    if "most_similar" in {axis.strategy or protector.rules.strategy for axis in table.layout.axes}:
+        return {}, None  # a partner's nearness is no cost of the cell itself
     component = blocks(table.layout.groups, table.people > 0)
     solved: dict[int, tuple[Optimum, Optimiser]] = {}
     bound: float | None = 0.0

@@ -25,8 +25,11 @@ _ROUNDS = 60
 _CUTS = 400
 _STALLED = 1.01
 _WHOLE = 250
+_WHOLE_ROUNDS = 3
+_CLOSE = 1.02
+_LEAN = 30
 _ENOUGH = 1e-4
-_NODES = 2_000
+_NODES = 50
 _NEAR = 1e-6
 
 
@@ -95,9 +98,9 @@ class Optimiser:
         master.changeColsCost(count, np.arange(count, dtype=np.int32), cost)
         chosen, bound, whole = self.fixed.astype(np.float64), 0.0, False
         safe: Floats | None = None
-        for _ in range(_ROUNDS):
-            if self._expired():
-                break
+        rounds = _ROUNDS
+        while rounds > 0 and not self._expired():
+            rounds -= 1
             stalled = bound > 0 and not whole and bound < _STALLED * self._before
             cuts = [] if stalled else self._cuts(chosen)
             if not cuts:
@@ -108,12 +111,12 @@ class Optimiser:
                     exact = whole or bool(np.all(np.abs(chosen - rounded) < _NEAR))
                     if exact and not stalled:
                         return Optimum(hidden=self._pattern(safe), bound=bound, closed=True)
-                    if count - int(self.fixed.sum()) > _WHOLE:
+                    near = float(cost @ safe) <= _CLOSE * bound
+                    if near or count - int(self.fixed.sum()) > _WHOLE:
                         break
-                    whole = True
+                    whole, rounds = True, _WHOLE_ROUNDS
                     kinds = np.full(count, 1, dtype=np.uint8)
                     master.changeColsIntegrality(count, np.arange(count, dtype=np.int32), kinds)
-                    master.setOptionValue("mip_max_nodes", _NODES)
             for where, weight in cuts:
                 master.addRow(1.0, highspy.kHighsInf, len(where), where.astype(np.int32), weight)
             master.run()
@@ -130,7 +133,8 @@ class Optimiser:
         """Show again, dearest first, what a safe choice does not need."""
         lean = chosen.copy()
         candidates = np.flatnonzero((lean > 0.5) & ~self.fixed)
-        for place in candidates[np.argsort(-self.loss[candidates], kind="stable")].tolist():
+        dearest = candidates[np.argsort(-self.loss[candidates], kind="stable")]
+        for place in dearest[:_LEAN].tolist():
             lean[place] = 0.0
             if self._expired() or self._cuts(lean, most=1):
                 lean[place] = 1.0
@@ -268,6 +272,7 @@ def _solver() -> highspy.Highs:
         "threads": 1,
         "random_seed": 0,
         "mip_rel_gap": 0.0,
+        "mip_max_nodes": _NODES,
     }.items():
         highs.setOptionValue(option, value)
     return highs

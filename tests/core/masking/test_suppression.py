@@ -81,7 +81,7 @@ def every_table(masking):
     return found[found[:, -1] == table.people[-1]]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(COUNT, min_size=2, max_size=5))
 def test_no_small_cell_is_determined_or_narrowed_in_any_way_whole_people_could_be(counts):
     masking = masked(cube(counts))
@@ -95,7 +95,7 @@ def test_no_small_cell_is_determined_or_narrowed_in_any_way_whole_people_could_b
         assert set(range(int(floor[cell]), int(reach[cell]) + 1)) <= values
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 @given(tables() | nested_tables())
 def test_zeros_are_untouched_and_every_small_cell_is_hidden(table):
     masking = masked(table)
@@ -103,7 +103,7 @@ def test_zeros_are_untouched_and_every_small_cell_is_hidden(table):
     assert masking.hidden[(table.people > 0) & (table.people < 11)].all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(tables() | nested_tables())
 def test_the_attacker_who_sees_the_published_codes_gets_nothing(table):
     masking = masked(table)
@@ -111,7 +111,7 @@ def test_the_attacker_who_sees_the_published_codes_gets_nothing(table):
     assert found.holds
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(tables() | nested_tables())
 def test_masking_again_what_is_hidden_hides_nothing_more(table):
     masking = masked(table)
@@ -119,13 +119,13 @@ def test_masking_again_what_is_hidden_hides_nothing_more(table):
     assert not (again.hidden & ~masking.hidden).any()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(tables())
 def test_the_same_table_gives_the_same_masking(table):
     assert np.array_equal(masked(table).codes, masked(table).codes)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(st.lists(st.lists(COUNT, min_size=3, max_size=3), min_size=3, max_size=4), st.randoms())
 def test_cells_given_under_other_level_numbers_that_keep_the_key_order_are_masked_alike(rows, rng):
     first = cube(rows)
@@ -140,7 +140,7 @@ def test_cells_given_under_other_level_numbers_that_keep_the_key_order_are_maske
     assert np.array_equal(masked(first).codes, masked(second).codes)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(tables() | nested_tables())
 def test_codes_of_both_kinds_stand_in_a_block_only_where_they_tell_no_more(table):
     masking = masked(table)
