@@ -253,6 +253,7 @@ def test_specific_codes_are_other_variables():
     both = score_variable(scored(Kind.OTHER, "Q35.9", "N18.6"))
     assert both.flags == ("a publicly identifiable trait",)
     assert score_variable(scored(Kind.OTHER, "N18.6")).flags == ()
+    assert score_variable(scored(Kind.OTHER, "Asthma")).flags == ()
 
 
 def test_ages_may_overlap_only_in_a_declared_hierarchy():
