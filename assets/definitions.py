@@ -10,6 +10,7 @@ from assets.raw import raw_asset
 from assets.records import record_asset
 from assets.release import release_asset, snapshot_asset
 from assets.resources import LedgerResource, ZonesResource
+from assets.schedules import monthly_schedule, watched
 from deid_platform.core.zones import Zone
 from deid_platform.engine.declarations import load_contracts, load_safe_harbor
 from deid_platform.engine.deployment import Deployment
@@ -86,8 +87,10 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
         "candidates": [candidate_asset(p, ddg[p.policy], by_name[p.name]) for p in publications],
         "releases": [release_asset(p, ddg[p.policy]) for p in publications],
         "marts_snapshot": [
-            snapshot_asset(
-                Zone.DEIDENTIFIED, marts.MARTS, "marts", [keys.mart(m.name) for m in analysts]
+            watched(
+                snapshot_asset(
+                    Zone.DEIDENTIFIED, marts.MARTS, "marts", [keys.mart(m.name) for m in analysts]
+                )
             )
         ],
         "release_snapshot": [
@@ -97,10 +100,12 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
         ],
     }
     checks = [candidate_checks(p, ddg[p.policy], by_name[p.name], contracts) for p in publications]
+    jobs = {name: _job(name, members, families) for name, members in JOBS.items()}
     return dg.Definitions(
         assets=[asset for family in families.values() for asset in family],
         asset_checks=checks,
-        jobs=[_job(name, members, families) for name, members in JOBS.items()],
+        jobs=list(jobs.values()),
+        schedules=[monthly_schedule(jobs["whole_path"])],
         resources={
             "zones": ZonesResource(),
             "ledger": LedgerResource(),
