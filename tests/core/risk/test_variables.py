@@ -68,6 +68,7 @@ def test_the_sheet_says_where_a_label_is_finer_than_listed(kind, listed, finer):
 def test_the_period_never_counts_in_the_interaction():
     assert score_variable(scored(Kind.TIME, "2023")).counts is False
     assert score_variable(scored(Kind.SEX, "Male")).counts is True
+    assert score_variable(scored(Kind.SEX, "Male")).high_risk is False
 
 
 def test_unknown_is_shown_but_not_scored():
@@ -131,6 +132,10 @@ def test_a_declared_population_can_raise_a_listed_group_but_not_lower_it():
     large = {"populations": {"Tongan": 9_000_000}, "population_source": "s"}
     assert points(Kind.RACE, "White", **small) == 7
     assert points(Kind.RACE, "Tongan", **large) == 7
+    for kind, label, row_points in ((Kind.LANGUAGE, "Haitian", 7), (Kind.ETHNICITY, "Mexican", 1)):
+        many = {"populations": {label: 9_000_000}, "population_source": "s"}
+        few = {"populations": {label: 15_000}, "population_source": "s"}
+        assert (points(kind, label, **many), points(kind, label, **few)) == (row_points, 7)
     equal = {"populations": {"White": 400_000}, "population_source": "s"}
     unmoved = score_variable(scored(Kind.RACE, "White", **equal))
     assert (unmoved.row, "R-517" in unmoved.rules) == ("RACE-1", False)
