@@ -328,7 +328,7 @@ def _rule_six(
         MaskingError: no further cell can be hidden where the rule wants one.
     """
     hidden, groups = pattern.hidden.copy(), table.layout.groups
-    while (broken := _breaking_rule_six(table, rules, hidden)).size:
+    while (broken := breaking_rule_six(table, rules, hidden)).size:
         group = int(broken[0])
         members = groups.members[groups.starts[group] : groups.starts[group + 1]]
         candidates = members[~hidden[members] & (table.people[members] >= rules.min_people)]
@@ -348,7 +348,8 @@ def _rule_six(
     return replace(pattern, hidden=hidden)
 
 
-def _breaking_rule_six(table: MaskingTable, rules: MaskingRules, hidden: Bools) -> Ints:
+def breaking_rule_six(table: MaskingTable, rules: MaskingRules, hidden: Bools) -> Ints:
+    """The sums with a shown total under which what is hidden is alone, tiny or too few in all."""
     groups = table.layout.groups
     count = groups.sums(hidden.astype(np.int64))
     people = groups.sums(np.where(hidden, table.people, 0))

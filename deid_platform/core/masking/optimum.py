@@ -28,6 +28,8 @@ _WHOLE = 250
 _WHOLE_ROUNDS = 3
 _CLOSE = 1.02
 _LEAN = 30
+_FEW = 400
+"""Above this many cells, only the dearest complements are tried without."""
 _ENOUGH = 1e-4
 _NODES = 50
 _NEAR = 1e-6
@@ -134,7 +136,7 @@ class Optimiser:
         lean = chosen.copy()
         candidates = np.flatnonzero((lean > 0.5) & ~self.fixed)
         dearest = candidates[np.argsort(-self.loss[candidates], kind="stable")]
-        for place in dearest[:_LEAN].tolist():
+        for place in dearest[: _LEAN if len(self.usable) > _FEW else None].tolist():
             lean[place] = 0.0
             if self._expired() or self._cuts(lean, most=1):
                 lean[place] = 1.0

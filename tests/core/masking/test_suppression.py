@@ -22,6 +22,7 @@ from deid_platform.core.masking import (
     published,
 )
 from deid_platform.core.masking.attack import goals, prior
+from deid_platform.core.masking.complementary import breaking_rule_six
 from tests.core.masking.tables import cube
 
 RULES = MaskingRules()
@@ -200,3 +201,32 @@ def test_a_denominator_of_one_person_cannot_be_protected():
     table = cube([1, 40, 50])
     with pytest.raises(MaskingError):
         mask(replace(table, limit=np.array([1, 100, 100, 200])), RULES)
+
+
+@settings(deadline=None, max_examples=25)
+@given(tables() | nested_tables())
+def test_nothing_is_hidden_without_need(table):
+    masking = masked(table)
+    small = masking.reasons == SMALL
+    for cell in np.flatnonzero(masking.reasons == COMPLEMENTARY).tolist():
+        fewer = masking.hidden.copy()
+        fewer[cell] = False
+        if len(breaking_rule_six(table, RULES, fewer)):
+            continue
+        codes = np.where(fewer, SMALL, 0)
+        assert not attack(published(table, codes), RULES, small=small).holds
+
+
+def test_with_no_time_left_nothing_is_returned():
+    with pytest.raises(MaskingError, match="time was over"):
+        mask(cube([4, 20, 30]), RULES, expired=lambda: True)
+
+
+def test_an_attack_that_cannot_be_finished_refuses_the_table():
+    table = cube([[4, 40], [60, 70]])
+    masking = mask(table, RULES)
+    unfinished = attack(
+        published(table, masking.codes), RULES, small=masking.reasons == SMALL, seconds=-1.0
+    )
+    assert unfinished.undecided.any()
+    assert not unfinished.holds
