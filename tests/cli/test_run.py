@@ -29,13 +29,13 @@ def test_a_job_over_one_month_ends_with_one_line(copied: Site) -> None:
 def test_a_failed_run_says_which_step_and_why_and_exits_with_an_error(copied: Site) -> None:
     copied.delivery("2024-03").write_text("a,b\n1,2\n", "utf-8")
     done = copied.deid("run", "--job", "raw_zone", *MONTH)
-    assert done.exit_code == ToolError.exit_code
+    assert done.exit_code == DeliveryError.exit_code
     told = " ".join(done.stdout.split())
     assert "failed: raw__ed_visits:" in told
     assert "it has no header" in told
     assert "FAILED" in told
     answer = copied.deid("run", "--job", "raw_zone", *MONTH, "--json")
-    assert answer.exit_code == ToolError.exit_code
+    assert answer.exit_code == DeliveryError.exit_code
     (outcome,) = json.loads(answer.stdout)
     assert not outcome["succeeded"]
 

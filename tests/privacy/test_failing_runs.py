@@ -106,16 +106,17 @@ def test_a_record_in_quarantine_is_counted_and_not_quoted(
     assert {one.marker for one in held} == set(range(len(MARKERS)))
 
 
-@pytest.mark.parametrize("sql", ["cast(county as integer)", "error(county)"])
 def test_a_model_that_fails_on_a_value_does_not_quote_it(
-    own: Site, capfd: pytest.CaptureFixture[str], sql: str
+    own: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     county = "Zqcounty77x"
     own.execute(Zone.LIMITED, "update limited.main.ed_visits set county = ?", [county])
     model = "ed_visits_by_county_year"
     file = own.deployment.dbt_project / f"models/publications/{model}/{model}.sql"
     file.write_text(
-        file.read_text("utf-8").replace("visit_year, county\n", f"visit_year, {sql} as county\n"),
+        file.read_text("utf-8").replace(
+            "visit_year, county\n", "visit_year, cast(county as integer) as county\n"
+        ),
         "utf-8",
     )
     staged = own.deployment.staging_file(Zone.LIMITED)
