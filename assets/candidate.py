@@ -1,6 +1,6 @@
 """Score sheets, candidates and their gates."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -26,14 +26,23 @@ from deid_platform.governance.publish import candidate_fingerprint
 
 
 def candidate_asset(
-    publication: Publication, policy: DdgPolicy, model: Model
+    publication: Publication,
+    policy: DdgPolicy,
+    model: Model,
+    linked: Sequence[Publication],
 ) -> dg.AssetsDefinition:
-    """Build the asset that assesses and masks ``limited/<name>`` into ``candidate/<name>``."""
+    """Build the asset that assesses and masks ``limited/<name>`` into ``candidate/<name>``.
+
+    It comes after the candidates that share cells with it, and hides what they hide.
+    """
     key = keys.candidate(publication.name)
 
     @dg.asset(
         key=key,
-        deps=[keys.limited(publication.name)],
+        deps=[
+            keys.limited(publication.name),
+            *(keys.candidate(other.name) for other in linked),
+        ],
         pool=keys.pool(Zone.LIMITED),
         group_name="candidate",
         kinds={"duckdb"},
@@ -51,7 +60,9 @@ def candidate_asset(
             sheet = assess_publication(con, publication, policy)
             # Small counts at a low score take an expert's confirmation for the very table (A-05).
             # The ledger holds none, so they are hidden whatever the score.
-            masked = mask_publication(con, publication, policy, masking_required=True)
+            masked = mask_publication(
+                con, publication, policy, masking_required=True, linked=linked
+            )
             content = candidate_fingerprint(con, publication.name)
         rows = max(counts["cells"] for counts in masked.counts.values())
         ledger.record(
@@ -85,7 +96,11 @@ def candidate_asset(
 
 
 def candidate_checks(
-    publication: Publication, policy: DdgPolicy, model: Model, contracts: Mapping[str, Contract]
+    publication: Publication,
+    policy: DdgPolicy,
+    model: Model,
+    contracts: Mapping[str, Contract],
+    linked: Sequence[Publication],
 ) -> dg.AssetChecksDefinition:
     """Build the gates of a candidate as blocking checks, each of which can be run alone.
 
@@ -114,6 +129,7 @@ def candidate_checks(
                 contracts=contracts.values(),
                 source=_source(model),
                 rows_figure=_rows_figure(publication),
+                linked=linked,
                 reference=[
                     TableName(catalog=Zone.LIMITED.value, schema=REFERENCE, name=seed)
                     for seed in model.seeds

@@ -14,6 +14,7 @@ from assets.schedules import monthly_schedule, watched
 from deid_platform.core.zones import Zone
 from deid_platform.engine.declarations import load_contracts, load_safe_harbor
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.linked_tables import masked_before
 from deid_platform.engine.publications import load_policy, load_publications
 from deid_platform.governance.snapshots import RELEASE_SNAPSHOT
 
@@ -60,6 +61,7 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
         for name in sorted({publication.policy for publication in publications})
     }
     by_name = {model.name: model for model in aggregates}
+    linked = {p.name: masked_before(p, publications) for p in publications}
     mart_policy = next(iter(safe_harbor.values()))
 
     families: dict[str, list[dg.AssetsDefinition]] = {
@@ -84,7 +86,9 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
             marts.promotion_asset(m, Zone.DEIDENTIFIED, keys.mart(m.name), contracts, mart_policy)
             for m in analysts
         ],
-        "candidates": [candidate_asset(p, ddg[p.policy], by_name[p.name]) for p in publications],
+        "candidates": [
+            candidate_asset(p, ddg[p.policy], by_name[p.name], linked[p.name]) for p in publications
+        ],
         "releases": [release_asset(p, ddg[p.policy]) for p in publications],
         "marts_snapshot": [
             watched(
@@ -99,7 +103,10 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
             )
         ],
     }
-    checks = [candidate_checks(p, ddg[p.policy], by_name[p.name], contracts) for p in publications]
+    checks = [
+        candidate_checks(p, ddg[p.policy], by_name[p.name], contracts, linked[p.name])
+        for p in publications
+    ]
     jobs = {name: _job(name, members, families) for name, members in JOBS.items()}
     return dg.Definitions(
         assets=[asset for family in families.values() for asset in family],

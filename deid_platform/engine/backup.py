@@ -276,6 +276,10 @@ def _is_pair(manifest: Path) -> bool:
 def _copy_tree(source: Path, target: Path) -> None:
     """Copy files without those still being written, whose names begin with a dot."""
     target.mkdir(mode=0o700)
+    for link in (path for path in source.rglob("*") if path.is_symlink()):
+        raise ZoneError(
+            str(link), "a link is not backed up", "put the file in its place, or move it away"
+        )
     if source.is_dir():
         shutil.copytree(
             source, target, ignore=shutil.ignore_patterns(".*"), symlinks=True, dirs_exist_ok=True

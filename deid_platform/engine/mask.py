@@ -7,7 +7,7 @@ back as one Arrow table that is joined by row number. No cell value passes throu
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from deid_platform.core.masking.certificate import certify, decode, encode
 from deid_platform.core.masking.verify import verify
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
+from deid_platform.engine.linked_tables import elsewhere
 from deid_platform.engine.masking_model import (
     linked_figures,
     masking_table,
@@ -125,6 +126,7 @@ def mask_publication(
     policy: DdgPolicy,
     *,
     masking_required: bool = True,
+    linked: Sequence[Publication] = (),
 ) -> MaskResult:
     """Write ``limited.candidate.<publication>`` and its evidence from ``limited.main``.
 
@@ -138,15 +140,20 @@ def mask_publication(
         policy: its thresholds.
         masking_required: the score's verdict. When false, only high-risk subjects are masked,
             unless the policy always hides small counts (A-05).
+        linked: publications that share cells with this one and are masked already: what their
+            candidates show is shown here, and what they hide is hidden (M-14).
 
     Raises:
         DeclarationError: the table does not have the declared columns.
-        MaskingError: margins are not sums of their rows, or no safe pattern was found.
+        MaskingError: margins are not sums of their rows, no safe pattern was found, or a linked
+            candidate was made from other data.
     """
     names = TableNames.of_zone(publication)
     con.execute("create schema if not exists limited.candidate")
     con.execute("create schema if not exists limited.masking")
-    return mask_table(con, names, publication, policy, masking_required=masking_required)
+    return mask_table(
+        con, names, publication, policy, masking_required=masking_required, linked=linked
+    )
 
 
 def mask_table(
@@ -157,6 +164,7 @@ def mask_table(
     *,
     masking_required: bool = True,
     seconds: float | None = None,
+    linked: Sequence[Publication] = (),
 ) -> MaskResult:
     """Mask any table that a session can read; see `mask_publication`.
 
@@ -168,7 +176,14 @@ def mask_table(
     gate_all = masking_required or policy.always_suppress_small or bool(publication.subjects)
     maskings, inexact = {}, {}
     for people in publication.people_columns:
-        table = masking_table(cells, publication, people, policy, gate_all=gate_all)
+        table = masking_table(
+            cells,
+            publication,
+            people,
+            policy,
+            gate_all=gate_all,
+            elsewhere=elsewhere(con, names.source, publication, people, linked),
+        )
         inexact[people] = tuple(axis.name for axis in table.layout.axes if not axis.exact)
         maskings[people] = mask(
             table,

@@ -8,6 +8,7 @@ from deid_platform.core.masking import SMALL, Layout, MaskingRules, MaskingTable
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import FigureKind, Publication
 from deid_platform.core.risk.high_risk import high_risk_labels
+from deid_platform.engine.linked_tables import Elsewhere
 from deid_platform.engine.masking_table import Column, MaskingCells
 
 _ADDITIVE = (FigureKind.COUNT, FigureKind.AMOUNT)
@@ -63,10 +64,12 @@ def masking_table(
     policy: DdgPolicy | None,
     *,
     gate_all: bool,
+    elsewhere: Elsewhere | None = None,
 ) -> MaskingTable:
     """The table of one people column before masking.
 
     ``gate_all`` covers every cell; otherwise only those of high-risk subjects are covered.
+    ``elsewhere`` says which cells other tables show and hide.
     """
     counts = cells.integers(people)
     layout = cells.layout_for(counts)
@@ -85,6 +88,8 @@ def masking_table(
         gated=np.full(len(counts), gate_all) | _high_risk(cells, publication, policy),
         figures=figures,
         limit=_limit(cells, publication, people, counts),
+        must_publish=elsewhere.shown if elsewhere else None,
+        must_hide=elsewhere.hidden if elsewhere else None,
     )
 
 

@@ -263,7 +263,9 @@ def _rotation(
     content = hashlib.sha256("".join(found[name].digest for name in sorted(found)).encode())
     return Rotation(
         zone=change.zone,
-        files=tuple(file.name for file in change.files.values()),
+        files=tuple(
+            file.relative_to(change.deployment.home).as_posix() for file in change.files.values()
+        ),
         tables=sum(len(one.rows) for one in found.values()),
         rows=sum(sum(one.rows.values()) for one in found.values()),
         content=f"sha256:{content.hexdigest()}",

@@ -36,6 +36,8 @@ _PREFERRED = 16
 _TRIALS = 6_000
 _EXACT_CELLS = 1_200
 """Parts of a table with at most this many cells that are not zero are solved exactly."""
+_PROGRAM_CELLS = 4_000
+"""In parts with at most this many, linear programs choose the complements cell by cell."""
 _TINY = 3
 """A total under which all hidden values are at most this needs one more hidden cell (M-6)."""
 
@@ -169,7 +171,7 @@ class Protector:
         loss[table.people == 0] = BLOCKED
         if table.must_publish is not None:
             loss[table.must_publish] = BLOCKED
-        return np.where(primary(table, rules), 0, loss)
+        return np.where(primary(table, rules) | table.withheld_elsewhere, 0, loss)
 
 
 def never() -> bool:
@@ -192,9 +194,9 @@ def protect(
     """
     small = primary(table, rules)
     protector = Protector(table, rules, Bounds.unlabelled(table))
-    hidden = small.copy()
-    exact, bound = _exactly(table, small, protector, expired)
-    for optimum, _ in exact.values():
+    hidden = small | table.withheld_elsewhere
+    solvers, solved, bound = _solvers(table, small, protector, expired)
+    for optimum in solved:
         hidden |= optimum.hidden
     for cell in np.flatnonzero(hidden & ~small).tolist():
         protector.walk.hide(cell)
@@ -209,9 +211,9 @@ def protect(
                 "allow more time, or publish coarser groups",
             )
         moves = None
-        if cell in exact:
+        if cell in solvers:
             moves = protector.protect(cell, free_only=True)
-            moves = moves or _whole_moves(exact[cell][1], hidden, cell, protector.needs(cell))
+            moves = moves or _whole_moves(solvers[cell], hidden, cell, protector.needs(cell))
         moves = moves or protector.protect(cell)
         if moves is None:
             raise MaskingError(
@@ -224,46 +226,57 @@ def protect(
             hidden[used] = True
             protector.walk.hide(used)
     pattern = Pattern(hidden=hidden, up=up, down=down, loss_bound=bound)
-    if len(exact) < len(cells):
+    if bound is None:
         pattern = _shown_again(table, small, protector, pattern, expired)
     return _rule_six(table, rules, protector, pattern)
 
 
-def _exactly(
+def _solvers(
     table: MaskingTable, small: Bools, protector: Protector, expired: Callable[[], bool]
-) -> tuple[dict[int, tuple[Optimum, Optimiser]], float | None]:
-    """Solve the small parts of the table that no sum links to the rest.
+) -> tuple[dict[int, Optimiser], list[Optimum], float | None]:
+    """Solve the small parts of the table that no sum links to the rest, and prepare larger ones.
 
-    Returns, per small cell of such a part, its solution; and, where all of them are solved, the
-    least that any safe pattern loses.
+    Returns the linear programs of each small cell's part, where it is not too large; the patterns
+    of the parts solved; and, where all are solved, the least that any safe pattern loses.
     """
     if "most_similar" in {axis.strategy or protector.rules.strategy for axis in table.layout.axes}:
-        return {}, None  # a partner's nearness is no cost of the cell itself
+        return {}, [], None  # a partner's nearness is no cost of the cell itself
     component = blocks(table.layout.groups, table.people > 0)
-    solved: dict[int, tuple[Optimum, Optimiser]] = {}
+    solvers: dict[int, Optimiser] = {}
+    solved: list[Optimum] = []
     bound: float | None = 0.0
     for number in np.unique(component[small]).tolist():
         inside = component == number
-        cells = np.flatnonzero(inside & small)
-        if int(inside.sum()) > _EXACT_CELLS:
+        cells = np.flatnonzero(inside & small).tolist()
+        size = int(inside.sum())
+        if size > _PROGRAM_CELLS:
             bound = None
             continue
         loss = np.where(inside, protector.losses, BLOCKED)
-        needs = {cell: protector.needs(cell) for cell in cells.tolist()}
+        needs = {cell: protector.needs(cell) for cell in cells}
         optimiser = Optimiser(table, inside & small, loss, needs, expired)
+        solvers |= dict.fromkeys(cells, optimiser)
+        if size > _EXACT_CELLS:
+            bound = None
+            continue
         optimum = optimiser.solve()
-        bound = None if bound is None else bound + optimum.bound
-        if optimum.closed:
-            solved |= dict.fromkeys(cells.tolist(), (optimum, optimiser))
-    return solved, bound
+        solved.append(optimum)
+        bound = bound + optimum.bound if bound is not None and optimum.closed else None
+    return solvers, solved, bound
 
 
 def _whole_moves(
     optimiser: Optimiser, hidden: Bools, cell: int, needs: tuple[int, int]
 ) -> tuple[Move, Move] | None:
-    rise = optimiser.move(hidden, cell, 1, needs[0])
-    fall = optimiser.move(hidden, cell, -1, needs[1]) if rise is not None else None
-    return None if rise is None or fall is None else (rise, fall)
+    """Moves over hidden cells, else the cheapest that a linear program finds in whole people."""
+    found = []
+    for direction, amount in zip((1, -1), needs, strict=True):
+        move = optimiser.move(hidden, cell, direction, amount)
+        move = move or optimiser.cheapest(hidden, cell, direction, amount)
+        if move is None:
+            return None
+        found.append(move)
+    return found[0], found[1]
 
 
 def _shown_again(
@@ -286,7 +299,7 @@ def _shown_again(
     trials, changed = _TRIALS, True
     while changed and trials > 0:
         changed = False
-        complements = np.flatnonzero(hidden & ~small).tolist()
+        complements = np.flatnonzero(hidden & ~small & ~table.withheld_elsewhere).tolist()
         for complement in sorted(
             complements, key=lambda c: (-int(table.people[c]) // (1 + len(users[c])), c)
         ):

@@ -200,7 +200,8 @@ class MaskingTable:
     ``gated`` marks the cells in which small counts must be hidden: those of a part whose score is
     at or over the threshold, and those of a high-risk subject (M-1, M-7). ``figures`` add up
     along every axis and are hidden with their cell. ``limit`` is a public upper bound of the
-    people of each cell (its denominator). ``must_publish`` cells are never complements.
+    people of each cell (its denominator). ``must_publish`` cells are never complements, and
+    ``must_hide`` cells always are: another table shows the ones and hides the others (M-14).
     """
 
     layout: Layout
@@ -209,12 +210,19 @@ class MaskingTable:
     figures: dict[str, Floats] = field(default_factory=dict)
     limit: Ints | None = None
     must_publish: Bools | None = None
+    must_hide: Bools | None = None
     prefer_hide: Bools | None = None
 
     @property
     def name(self) -> str:
         """The table's name, for messages."""
         return self.layout.name
+
+    @property
+    def withheld_elsewhere(self) -> Bools:
+        """The cells that another table hides."""
+        none = np.zeros(self.layout.cells, dtype=bool)
+        return none if self.must_hide is None else self.must_hide & (self.people > 0)
 
     def check(self) -> None:
         """Refuse a table whose margins are not the sums of their members.

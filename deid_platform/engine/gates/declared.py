@@ -120,6 +120,7 @@ def candidate_subject(
     contracts: Iterable[Contract],
     source: TableName | None = None,
     rows_figure: str | None = None,
+    linked: Iterable[Publication] = (),
     reference: Iterable[TableName] = (),
     oldest_reference_years: int | None = None,
 ) -> CandidateSubject:
@@ -133,6 +134,7 @@ def candidate_subject(
         contracts: all contracts; those of the same systems are compared with.
         source: the limited table it aggregates, where there is one.
         rows_figure: the figure that counts the rows of ``source``.
+        linked: publications that share cells with it and are masked before it.
         reference: reference tables behind denominators and labels.
         oldest_reference_years: how old reference data may be; None sets no limit.
     """
@@ -164,6 +166,7 @@ def candidate_subject(
         aggregate=TableName(catalog=limited, name=publication.name),
         source=source,
         rows_figure=rows_figure,
+        linked=tuple(linked),
         as_of=as_of,
         oldest_reference_years=oldest_reference_years,
     )

@@ -143,6 +143,7 @@ class CandidateSubject(Subject):
         aggregate: the unmasked table it was made from.
         source: the limited table that was aggregated, where one table alone was.
         rows_figure: the figure that counts the rows of ``source``, each once in the margin.
+        linked: publications that share cells with it and are masked before it.
         as_of: the day against which the age of reference data is reckoned.
         oldest_reference_years: how many years old reference data may be; None sets no limit.
     """
@@ -152,5 +153,6 @@ class CandidateSubject(Subject):
     aggregate: TableName
     source: TableName | None = None
     rows_figure: str | None = None
+    linked: tuple[Publication, ...] = ()
     as_of: date
     oldest_reference_years: int | None = None
