@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from deid_platform.core.zones import Zone
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance.events import KeyRotated
 from deid_platform.governance.ledger import Ledger
+from tests.docs.console import ROOT, commands
 from tests.engine.upkeep_state import deployment_with_state, head_of, state
 
 
@@ -110,3 +114,27 @@ def test_the_doctor_prints_a_line_for_each_thing_it_looked_at() -> None:
     assert "encryption: OpenSSL loads" in done.stdout
     assert "raw: opens, 1 tables, key sha256:" in done.stdout
     assert done.stdout.splitlines()[-1].endswith("failure")
+
+
+def test_the_commands_of_the_how_tos_work_as_written(home: Path, tmp_path: Path) -> None:
+    before = state(Deployment.from_environment())
+    shown = [
+        one.text
+        for page in ("back-up-and-restore.md", "rotate-keys.md")
+        for one in commands(ROOT / "docs" / "how-to" / page)
+    ]
+    assert len(shown) == 4
+    (tmp_path / "checkout").mkdir()
+    subprocess.run(
+        ["bash", "-ec", "\n".join(shown)],
+        cwd=tmp_path / "checkout",
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DEID_HOME": str(home),
+        },
+        check=True,
+        capture_output=True,
+    )
+    assert (tmp_path / "deid-backup" / "manifest.json").is_file()
+    assert state(Deployment.from_environment()) == before

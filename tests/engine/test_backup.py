@@ -301,6 +301,16 @@ def test_a_zone_in_use_is_not_replaced(deployment: Deployment, tmp_path: Path) -
     assert not interrupted(deployment)
 
 
+def test_a_link_is_followed_nowhere(deployment: Deployment, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.csv"
+    outside.write_text("value")
+    outside.chmod(0o644)
+    (deployment.outbox / "link.csv").symlink_to(outside)
+    with pytest.raises(ZoneError, match="a link is not backed up"):
+        make(deployment, tmp_path / "backup")
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o644
+
+
 def test_a_broken_ledger_is_not_backed_up(deployment: Deployment, tmp_path: Path) -> None:
     with closing(sqlite3.connect(deployment.home / "ledger.db")) as con:
         for (name,) in con.execute(

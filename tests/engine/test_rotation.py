@@ -79,7 +79,10 @@ def test_the_old_key_opens_nothing_any_more(deployment: Deployment) -> None:
 
 def test_the_staging_file_goes_with_its_zone(deployment: Deployment) -> None:
     before = staged(deployment)
-    assert rotate_key(deployment, Zone.LIMITED).files == ("limited.duckdb", "limited.duckdb")
+    assert rotate_key(deployment, Zone.LIMITED).files == (
+        "zones/limited.duckdb",
+        "staging/limited.duckdb",
+    )
     assert staged(deployment) == before
 
 
