@@ -84,6 +84,7 @@ class MaskResult:
                 people: {
                     **masking.counts(),
                     "attack": masking.audit.summary(),
+                    "above_least_loss": masking.pattern.gap,
                     "totals_not_exact_along": list(self.inexact[people]),
                 }
                 for people, masking in self.maskings.items()

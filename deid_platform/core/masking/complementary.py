@@ -83,13 +83,22 @@ class Bounds:
 class Pattern:
     """Hidden cells, and for each small one the moves that protect it upwards and downwards.
 
-    ``loss_bound`` is the least that any safe pattern loses, where that is known.
+    ``loss`` is what the complements cost, in sixteenths of a person unless preferences changed it;
+    ``loss_bound`` is the least that any safe pattern costs, where that is known.
     """
 
     hidden: Bools
     up: dict[int, Move]
     down: dict[int, Move]
+    loss: int = 0
     loss_bound: float | None = None
+
+    @property
+    def gap(self) -> float | None:
+        """How far above the bound the loss is, as a share of the bound; None where not known."""
+        if self.loss_bound is None:
+            return None
+        return max(0.0, self.loss - self.loss_bound) / max(1.0, self.loss_bound)
 
 
 class Protector:
@@ -228,7 +237,9 @@ def protect(
     pattern = Pattern(hidden=hidden, up=up, down=down, loss_bound=bound)
     if bound is None:
         pattern = _shown_again(table, small, protector, pattern, expired)
-    return _rule_six(table, rules, protector, pattern)
+    pattern = _rule_six(table, rules, protector, pattern)
+    complements = pattern.hidden & ~small
+    return replace(pattern, loss=int(protector.losses[complements].sum()))
 
 
 def _solvers(

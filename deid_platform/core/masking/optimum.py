@@ -27,6 +27,7 @@ _STALLED = 1.01
 _WHOLE = 250
 _WHOLE_ROUNDS = 3
 _CLOSE = 1.02
+_PRICE = 16.0
 _LEAN = 30
 _FEW = 400
 """Above this many cells, only the dearest complements are tried without."""
@@ -85,6 +86,7 @@ class Optimiser:
             dtype=np.int64,
         ).reshape(-1, 3)
         self._flow = self._flows()
+        self._priced: highspy.Highs | None = None
         self._before = 0.0
 
     def solve(self) -> Optimum:
@@ -164,6 +166,37 @@ class Optimiser:
         order = np.r_[place, others]
         return Move(cells=self.usable[order], amounts=changes[order])
 
+    def cheapest(self, hidden: Bools, cell: int, direction: int, amount: int) -> Move | None:
+        """Whole changes that move one cell by an amount at the least price of what is shown yet.
+
+        The price of a cell is its loss for each person it changes by: an approximation that one
+        linear program answers. None where it answers in fractions.
+        """
+        if amount == 0:
+            return Move(cells=np.array([cell]), amounts=np.array([0]))
+        count, place = len(self.usable), int(self.column[cell])
+        price = np.where(hidden[self.usable], 0.0, self.loss.astype(np.float64) / _PRICE)
+        if self._priced is None:
+            self._priced = self._flows(split=True)
+        flow = self._priced
+        both = np.arange(2 * count, dtype=np.int32)
+        flow.changeColsCost(2 * count, both, np.r_[price, price])
+        at, against = (place, count + place) if direction > 0 else (count + place, place)
+        flow.changeColBounds(at, float(amount), float(amount))
+        flow.changeColBounds(against, 0.0, 0.0)
+        flow.run()
+        solved = flow.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        values = np.array(flow.getSolution().col_value)
+        flow.changeColBounds(place, 0.0, float(self.up[place]))
+        flow.changeColBounds(count + place, 0.0, float(self.down[place]))
+        changes = values[:count] - values[count:]
+        if not solved or not bool(np.all(np.abs(changes - np.round(changes)) < _ENOUGH)):
+            return None
+        changes = np.round(changes).astype(np.int64)
+        others = np.flatnonzero((changes != 0) & (np.arange(count) != place))
+        order = np.r_[place, others]
+        return Move(cells=self.usable[order], amounts=changes[order])
+
     def _cuts(self, chosen: Floats, most: int = _CUTS) -> list[tuple[Ints, Floats]]:
         """One cut for each small cell and direction that cannot move far enough."""
         self._bounds(self._flow, chosen)
@@ -233,8 +266,8 @@ class Optimiser:
             count, np.arange(count, dtype=np.int32), -self.down * chosen, self.up * chosen
         )
 
-    def _flows(self, *, whole: bool = False) -> highspy.Highs:
-        """The program of changes that leave every sum as it is."""
+    def _flows(self, *, whole: bool = False, split: bool = False) -> highspy.Highs:
+        """The program of changes that leave every sum as it is; ``split`` into rises and falls."""
         groups = self.table.layout.groups
         cell = np.concatenate([groups.members, groups.total])
         group = np.concatenate([groups.of_member, np.arange(groups.count)])
@@ -244,7 +277,7 @@ class Optimiser:
         rows, group = np.unique(group[here], return_inverse=True)
         order = np.lexsort((cell, group))
         cell, group, sign = cell[order], group[order], sign[order]
-        count, asked = len(self.usable), self.asked if not whole else self.asked[:0]
+        count, asked = len(self.usable), self.asked[:0] if whole or split else self.asked
         pushed = np.arange(len(asked))
         start = np.searchsorted(group, np.arange(len(rows) + 1))
         lp = highspy.HighsLp()
@@ -260,6 +293,15 @@ class Optimiser:
         lp.a_matrix_.index_ = np.r_[self.column[cell], capped].astype(np.int32)
         against = np.stack([np.ones(len(asked)), -asked[:, 1].astype(np.float64)], axis=1).ravel()
         lp.a_matrix_.value_ = np.r_[sign, against]
+        if split:
+            both = np.stack([self.column[cell], self.column[cell] + count], axis=1).ravel()
+            lp.num_col_ = 2 * count
+            lp.col_cost_ = np.zeros(2 * count)
+            lp.col_lower_ = np.zeros(2 * count)
+            lp.col_upper_ = np.r_[self.up, self.down]
+            lp.a_matrix_.start_ = (2 * start).astype(np.int32)
+            lp.a_matrix_.index_ = both.astype(np.int32)
+            lp.a_matrix_.value_ = np.stack([sign, -sign], axis=1).ravel()
         if whole:
             lp.integrality_ = [highspy.HighsVarType.kInteger] * count
         flow = _solver()

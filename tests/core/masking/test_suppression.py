@@ -205,8 +205,9 @@ def test_a_denominator_of_one_person_cannot_be_protected():
 
 @settings(deadline=None, max_examples=25)
 @given(tables() | nested_tables())
-def test_nothing_is_hidden_without_need(table):
+def test_nothing_is_hidden_without_need_where_a_table_is_solved_exactly(table):
     masking = masked(table)
+    assume(masking.pattern.gap is not None and masking.pattern.gap < 1e-6)
     small = masking.reasons == SMALL
     for cell in np.flatnonzero(masking.reasons == COMPLEMENTARY).tolist():
         fewer = masking.hidden.copy()
@@ -230,3 +231,9 @@ def test_an_attack_that_cannot_be_finished_refuses_the_table():
     )
     assert unfinished.undecided.any()
     assert not unfinished.holds
+
+
+def test_a_one_way_table_is_solved_exactly_and_says_so():
+    masking = mask(cube([4, 90, 12, 60, 25]), RULES)
+    assert masking.pattern.gap == 0.0
+    assert np.flatnonzero(masking.reasons == COMPLEMENTARY).tolist() == [2]
