@@ -41,12 +41,13 @@ def query(
         writer.writerow(answer.columns)
         writer.writerows(answer.rows)
     else:
-        console.print(_table(answer.columns, answer.rows))
+        console.print(answer_table(answer.columns, answer.rows))
     if answer.is_cut:
         progress_console.print(f"Only the first {limit} rows are shown; see --limit.")
 
 
-def _table(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
+def answer_table(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
+    """Rows as they are printed; null is an empty cell."""
     table = Table()
     for column in columns:
         table.add_column(column)

@@ -1,8 +1,11 @@
-"""One read-only question to a published snapshot."""
+"""Read-only questions to a published snapshot."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -33,30 +36,44 @@ def ask(deployment: Deployment, snapshot: str, sql: str, limit: int) -> Answer:
     Raises:
         ZoneError: no such snapshot, more or other than one select statement, or wrong SQL.
     """
+    with asking(deployment, snapshot) as answer:
+        return answer(sql, limit)
+
+
+@contextlib.contextmanager
+def asking(deployment: Deployment, snapshot: str) -> Iterator[Callable[[str, int], Answer]]:
+    """A session that answers several questions from one version of a snapshot, as `ask` does one.
+
+    Raises:
+        ZoneError: no such snapshot.
+    """
     file = snapshot_file(deployment, snapshot)
-    where = f"query on {snapshot}"
     with open_snapshot(file, snapshot) as con:
-        try:
-            statements = con.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type not in _READING:
-                raise ZoneError(
-                    where, "it is not one select statement", "a snapshot is read, one query a time"
-                )
-            result = con.execute(statements[0])
-            columns = [str(column[0]) for column in result.description or ()]
-            rows = result.fetchmany(limit + 1)
-        except _SPOKEN as error:
-            raise ZoneError(where, _first_paragraph(error), "correct the SQL") from None
-        except duckdb.PermissionException:
+        yield partial(_answer, con, f"query on {snapshot}")
+
+
+def _answer(con: duckdb.DuckDBPyConnection, where: str, sql: str, limit: int) -> Answer:
+    try:
+        statements = con.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type not in _READING:
             raise ZoneError(
-                where, "it reaches outside the snapshot", "read the snapshot's own tables"
-            ) from None
-        except duckdb.Error as error:
-            raise ZoneError(
-                where,
-                f"the statement failed on the data ({type(error).__name__})",
-                "look for a cast or an overflow; try_cast() gives null where a cast fails",
-            ) from None
+                where, "it is not one select statement", "a snapshot is read, one query a time"
+            )
+        result = con.execute(statements[0])
+        columns = [str(column[0]) for column in result.description or ()]
+        rows = result.fetchmany(limit + 1)
+    except _SPOKEN as error:
+        raise ZoneError(where, _first_paragraph(error), "correct the SQL") from None
+    except duckdb.PermissionException:
+        raise ZoneError(
+            where, "it reaches outside the snapshot", "read the snapshot's own tables"
+        ) from None
+    except duckdb.Error as error:
+        raise ZoneError(
+            where,
+            f"the statement failed on the data ({type(error).__name__})",
+            "look for a cast or an overflow; try_cast() gives null where a cast fails",
+        ) from None
     return Answer(columns=columns, rows=rows[:limit], is_cut=len(rows) > limit)
 
 
