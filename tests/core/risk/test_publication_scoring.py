@@ -172,6 +172,9 @@ def test_a_table_of_the_whole_state_says_that_it_is_within_safe_harbor():
     """R-509."""
     whole = sheet(parts=two_parts(50, 50, "California"), small_denominators=1)
     assert whole.reasons == ("R-509: events of whole states and years only, within Safe Harbor",)
+    mixed = (two_parts(50, 50, "California")[0], two_parts(50, 50, "Kern")[1])
+    partly = sheet(parts=mixed, small_denominators=1)
+    assert partly.reasons == ("T-1: no part reaches the threshold",)
 
 
 def test_exactly_the_threshold_requires_masking():
