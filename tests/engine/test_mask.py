@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import duckdb
 import pytest
 import yaml
@@ -261,3 +265,36 @@ def test_labels_are_escaped_in_the_report():
     con = limited(COUNTS | {("<script>", "F"): 30, ("<script>", "M"): 40})
     mask_publication(con, publication(), policy())
     assert "<script>" not in masking_report(con, publication()).html()
+
+
+def test_a_run_killed_while_it_masks_leaves_the_last_good_candidate(tmp_path):
+    home = tmp_path / "limited.duckdb"
+    script = f"""
+import os, duckdb
+from deid_platform.core.masking import complementary
+from deid_platform.engine.mask import mask_publication
+from tests.engine.policies import policy
+from tests.engine.test_mask import COUNTS, limited, publication
+con = limited(COUNTS)
+con.execute("attach '{home}' as kept")
+con.execute("create table if not exists kept.main.visits_by_county as "
+            "from limited.main.visits_by_county")
+con.execute("detach limited")
+con.execute("detach kept")
+con.execute("attach '{home}' as limited")
+if os.environ.get("KILL"):
+    complementary.Protector.protect = lambda *_, **__: os.kill(os.getpid(), 9)
+    complementary.Optimiser.solve = lambda *_, **__: os.kill(os.getpid(), 9)
+mask_publication(con, publication(), policy())
+"""
+    runs = [
+        subprocess.run([sys.executable, "-c", script], env=os.environ | more, check=False)
+        for more in ({}, {"KILL": "1"})
+    ]
+    assert [run.returncode for run in runs] == [0, -9]
+    con = duckdb.connect(":memory:")
+    con.execute(f"attach '{home}' as limited (read_only)")
+    assert con.execute("select count(*) from limited.candidate.visits_by_county").fetchone() == (
+        12,
+    )
+    assert verify_candidate(con, publication()) == []
