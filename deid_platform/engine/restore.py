@@ -95,8 +95,13 @@ def restore_backup(
                 _check_may_replace(deployment, force=force)
                 _check_keys(deployment, manifest)
                 check_files(folder, manifest)
-                staged = _stage(deployment, folder, manifest)
-                _verify(deployment, staged / _NEW, manifest, ledger_head)
+                staged = deployment.home / f"{_PREFIX}{secrets.token_hex(8)}"
+                try:
+                    _stage(deployment, folder, manifest, staged)
+                    _verify(deployment, staged / _NEW, manifest, ledger_head)
+                except BaseException:
+                    shutil.rmtree(staged, ignore_errors=True)
+                    raise
             with _unused(deployment):
                 if not is_resumed:
                     _announce(deployment, folder, staged)
@@ -152,11 +157,16 @@ def _check_keys(deployment: Deployment, manifest: Manifest) -> None:
             )
 
 
-def _stage(deployment: Deployment, folder: Path, manifest: Manifest) -> Path:
+def _stage(deployment: Deployment, folder: Path, manifest: Manifest, staged: Path) -> None:
     """Copy the set onto the home's disk; what comes out of the copying is compared again."""
     for left in deployment.home.glob(f"{_PREFIX}*"):
+        if any(left.glob(f"{_OLD}/*")):
+            raise ZoneError(
+                str(left),
+                "it holds the state before an earlier restore",
+                "delete it once you are sure that nothing in it is needed",
+            )
         shutil.rmtree(left)
-    staged = deployment.home / f"{_PREFIX}{secrets.token_hex(8)}"
     for name in (_OLD, _NEW):
         (staged / name).mkdir(parents=True, mode=0o700)
     for name in _PIECES:
@@ -172,7 +182,6 @@ def _stage(deployment: Deployment, folder: Path, manifest: Manifest) -> Path:
             raise ZoneError(str(target), "the copy differs from the backup", "check the disk")
     if deployment.snapshots.is_dir():
         (staged / _NEW / "snapshots").chmod(deployment.snapshots.stat().st_mode & 0o777)
-    return staged
 
 
 def _verify(

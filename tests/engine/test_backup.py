@@ -173,12 +173,26 @@ def test_an_altered_backup_is_refused_and_nothing_is_changed(
     deployment: Deployment, tmp_path: Path, what: str
 ) -> None:
     make(deployment, tmp_path / "backup")
-    write_state_again = seen(deployment)
+    before = seen(deployment)
     TAMPERED[what](tmp_path / "backup")
     with pytest.raises(DeidError):
         restore(deployment, tmp_path / "backup", force=True)
-    assert seen(deployment) == write_state_again
-    assert not interrupted(deployment)
+    assert seen(deployment) == before
+    assert not list(deployment.home.glob("restor*"))
+
+
+def test_the_state_before_an_earlier_restore_is_not_deleted_unseen(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    folder = make(deployment, tmp_path / "backup").folder
+    kept = deployment.home / "restore-1" / "old" / "zones"
+    kept.mkdir(parents=True)
+    with pytest.raises(ZoneError, match="the state before an earlier restore"):
+        restore(deployment, folder, force=True)
+    assert kept.is_dir()
+    (kept.parents[1] / "old" / "zones").rmdir()
+    restore(deployment, folder, force=True)
+    assert not kept.parents[1].exists()
 
 
 def test_a_manifest_cannot_lead_outside(deployment: Deployment, tmp_path: Path) -> None:
