@@ -11,6 +11,7 @@ from assets.records import gate_specs
 from assets.reporting import check_result, markdown_table, table_schema
 from assets.resources import LedgerResource, ZonesResource
 from deid_platform.core.contract import Contract
+from deid_platform.core.errors import GateError
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.core.zones import Zone
@@ -25,13 +26,56 @@ from deid_platform.governance.events import AssessmentRecorded, CandidateBuilt, 
 from deid_platform.governance.publish import candidate_fingerprint
 
 
+def assessment_asset(
+    publication: Publication, policy: DdgPolicy, model: Model
+) -> dg.AssetsDefinition:
+    """Build the asset that scores ``limited/<name>`` and keeps its sheet as ``assessment/<name>``.
+
+    The sheet tells bands, never the smallest count; its digest is part of what reviewers approve.
+    """
+
+    @dg.asset(
+        key=keys.assessment(publication.name),
+        deps=[keys.limited(publication.name)],
+        pool=keys.pool(Zone.LIMITED),
+        group_name="assessment",
+        kinds={"duckdb"},
+        description=f"Score sheet under {publication.policy}: {publication.description}",
+        owners=[model.owner] if model.owner else None,
+        tags={"deid/zone": Zone.LIMITED.value, "deid/policy": publication.policy},
+        code_version=f"{publication.digest[:12]}-{policy.digest[:12]}",
+    )
+    def asset(zones: ZonesResource, ledger: LedgerResource) -> dg.MaterializeResult[None]:
+        with zones.open(Zone.LIMITED) as con:
+            source = fingerprint(con, _aggregate(publication).sql)
+            sheet = assess_publication(con, publication, policy)
+        ledger.record(
+            AssessmentRecorded(
+                publication=publication.name,
+                fingerprint=source,
+                policy_digest=policy.digest,
+                score_sheet_digest=sheet.digest,
+            )
+        )
+        told: dict[str, dg.MetadataValue] = {
+            "outcome": dg.MetadataValue.text(sheet.outcome.value),
+            "score sheet": dg.MetadataValue.md(sheet.markdown()),
+            "digest": dg.MetadataValue.text(sheet.digest),
+        }
+        if sheet.score is not None:
+            told["score"] = dg.MetadataValue.int(sheet.score)
+        return dg.MaterializeResult(metadata=told)
+
+    return asset
+
+
 def candidate_asset(
     publication: Publication,
     policy: DdgPolicy,
     model: Model,
     linked: Sequence[Publication],
 ) -> dg.AssetsDefinition:
-    """Build the asset that assesses and masks ``limited/<name>`` into ``candidate/<name>``.
+    """Build the asset that masks ``limited/<name>`` into ``candidate/<name>``, once assessed.
 
     It comes after the candidates that share cells with it, and hides what they hide.
     """
@@ -41,6 +85,7 @@ def candidate_asset(
         key=key,
         deps=[
             keys.limited(publication.name),
+            keys.assessment(publication.name),
             *(keys.candidate(other.name) for other in linked),
         ],
         pool=keys.pool(Zone.LIMITED),
@@ -54,10 +99,8 @@ def candidate_asset(
     )
     def asset(zones: ZonesResource, ledger: LedgerResource) -> dg.MaterializeResult[None]:
         with zones.open(Zone.LIMITED) as con:
-            source = fingerprint(
-                con, TableName(catalog=Zone.LIMITED.value, name=publication.name).sql
-            )
-            sheet = assess_publication(con, publication, policy)
+            source = fingerprint(con, _aggregate(publication).sql)
+            sheet = _sheet_digest(ledger, publication, policy, source)
             # Small counts at a low score take an expert's confirmation for the very table (A-05).
             # The ledger holds none, so they are hidden whatever the score.
             masked = mask_publication(
@@ -66,12 +109,6 @@ def candidate_asset(
             content = candidate_fingerprint(con, publication.name)
         rows = max(counts["cells"] for counts in masked.counts.values())
         ledger.record(
-            AssessmentRecorded(
-                publication=publication.name,
-                fingerprint=source,
-                policy_digest=policy.digest,
-                score_sheet_digest=sheet.digest,
-            ),
             CandidateBuilt(
                 publication=publication.name,
                 fingerprint=content,
@@ -79,15 +116,14 @@ def candidate_asset(
                 policy_digest=policy.digest,
                 rows=rows,
                 blanks=blanks(masked),
-                score_sheet_digest=sheet.digest,
+                score_sheet_digest=sheet,
                 source_fingerprint=source,
-            ),
+            )
         )
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": dg.MetadataValue.int(rows),
                 "fingerprint": dg.MetadataValue.text(content),
-                "score sheet": dg.MetadataValue.md(sheet.markdown()),
                 "cells": _cells_table(masked),
             }
         )
@@ -157,6 +193,34 @@ def blanks(masked: MaskResult) -> dict[str, int]:
         reason: sum(counts[f"{reason}_hidden"] for counts in masked.counts.values())
         for reason in ("small", "complementary")
     }
+
+
+def _aggregate(publication: Publication) -> TableName:
+    return TableName(catalog=Zone.LIMITED.value, name=publication.name)
+
+
+def _sheet_digest(
+    ledger: LedgerResource, publication: Publication, policy: DdgPolicy, source: str
+) -> str:
+    """The digest of the score sheet of exactly this content under this policy.
+
+    Raises:
+        GateError: the content was not assessed, or under another policy.
+    """
+    latest = None
+    for entry in ledger.open().entries(kinds=[AssessmentRecorded], subject=publication.name):
+        latest = entry.event
+    if (
+        not isinstance(latest, AssessmentRecorded)
+        or latest.fingerprint != source
+        or latest.policy_digest != policy.digest
+    ):
+        raise GateError(
+            f"candidate/{publication.name}",
+            "the aggregate as it is now has not been assessed under this policy",
+            f"materialise assessment/{publication.name} first",
+        )
+    return latest.score_sheet_digest
 
 
 def _source(model: Model) -> TableName | None:

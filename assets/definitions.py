@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from assets import keys, marts
-from assets.candidate import candidate_asset, candidate_checks
+from assets.candidate import assessment_asset, candidate_asset, candidate_checks
 from assets.raw import raw_asset
 from assets.records import record_asset
 from assets.release import release_asset, snapshot_asset
@@ -23,7 +23,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "limited_zone": ("limited",),
     "deidentified_zone": ("deidentified",),
     "marts": ("staging", "aggregates", "marts", "marts_snapshot"),
-    "candidates": ("candidates",),
+    "candidates": ("assessments", "candidates"),
     "whole_path": (
         "raw",
         "limited",
@@ -32,6 +32,7 @@ JOBS: dict[str, tuple[str, ...]] = {
         "aggregates",
         "marts",
         "marts_snapshot",
+        "assessments",
         "candidates",
     ),
     "release": ("releases", "release_snapshot"),
@@ -86,6 +87,7 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
             marts.promotion_asset(m, Zone.DEIDENTIFIED, keys.mart(m.name), contracts, mart_policy)
             for m in analysts
         ],
+        "assessments": [assessment_asset(p, ddg[p.policy], by_name[p.name]) for p in publications],
         "candidates": [
             candidate_asset(p, ddg[p.policy], by_name[p.name], linked[p.name]) for p in publications
         ],
