@@ -170,7 +170,7 @@ def _decide(deployment: Deployment) -> None:
 
 def _release(deployment: Deployment) -> RunOutcome:
     from assets import keys
-    from assets.definitions import build_definitions
+    from assets.location import build_definitions
     from assets.runs import execute
 
     outcome = execute(

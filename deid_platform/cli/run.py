@@ -85,7 +85,7 @@ def run_job(
         ToolError: there is no such job.
         DeliveryError: no month was delivered in the range asked for.
     """
-    from assets.definitions import JOBS, build_definitions
+    from assets.location import JOBS, build_definitions
     from assets.runs import contiguous, execute
 
     if job not in JOBS:

@@ -19,7 +19,7 @@ from deid_platform.core.safe_harbor import SafeHarborPolicy
 from deid_platform.engine.deployment import Deployment
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Refuses a key given twice, of which YAML would silently keep the last."""
 
 

@@ -122,7 +122,7 @@ def read_mapping(file: Path) -> dict[str, Any]:
     return value
 
 
-class _Strict(yaml.SafeLoader):
+class _Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML without duplicate keys, of which the standard loader keeps the last in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -131,7 +131,7 @@ class _Strict(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(
                 None, None, "a key is given twice", node.start_mark
             )
-        return super().construct_mapping(node, deep=deep)
+        return dict(super().construct_mapping(node, deep=deep))
 
 
 def _policy_block(policy: str, deployment: Deployment, seen: tuple[str, ...]) -> dict[str, Any]:

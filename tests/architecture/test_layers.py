@@ -28,7 +28,7 @@ PURE_STDLIB = {
 CORE_MAY_ALSO = {
     # Scanning their own folder for what a newcomer adds.
     "deid_platform.core.transforms": {"ibis", "importlib", "pkgutil"},
-    "deid_platform.core.masking": {"numpy", "scipy", "highspy"},
+    "deid_platform.core.masking": {"numpy", "highspy"},
     # Worked examples are handed to the masking model as it takes tables.
     "deid_platform.core.examples": {"numpy"},
     # PurePosixPath: a path as text, no file.

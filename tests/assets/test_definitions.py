@@ -17,7 +17,7 @@ from tests.support.path import CHECKOUT, Finished
 
 FOLDERS = {
     *("raw", "limited", "deidentified", "reference", "staging", "marts"),
-    *("candidate", "release", "snapshots"),
+    *("assessment", "candidate", "release", "snapshots"),
 }
 STAGES = {
     "deidentified": Stage.DEIDENTIFIED,
@@ -29,7 +29,7 @@ STAGES = {
 @pytest.fixture(scope="module")
 def definitions(finished: Finished) -> Any:
     with finished.site.environment():
-        from assets.definitions import build_definitions
+        from assets.location import build_definitions
 
         return build_definitions(finished.site.deployment)
 
@@ -152,7 +152,7 @@ def test_there_is_a_job_for_each_zone_and_for_the_whole_path(definitions: Any) -
 
 def test_definitions_load_in_a_few_seconds(finished: Finished) -> None:
     with finished.site.environment():
-        from assets.definitions import build_definitions
+        from assets.location import build_definitions
 
         began = time.process_time()
         build_definitions(finished.site.deployment).resolve_asset_graph()

@@ -31,7 +31,7 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
         from deid_platform.engine.dbt_sources import write_sources
 
         write_sources(deployment)
-        from assets.definitions import build_definitions
+        from assets.location import build_definitions
 
         return build_definitions(deployment)
 

@@ -103,7 +103,7 @@ class Site:
         with self.environment():
             import dagster as dg
 
-            from assets.definitions import build_definitions
+            from assets.location import build_definitions
             from assets.runs import execute
 
             keys = [dg.AssetKey(asset.split("/")) for asset in assets] if assets else None
@@ -115,8 +115,8 @@ class Site:
         with self.environment():
             import dagster as dg
 
-            from assets.definitions import build_definitions
             from assets.instance import instance_of
+            from assets.location import build_definitions
 
             selected = dg.AssetSelection.checks_for_assets(dg.AssetKey(asset.split("/")))
             alone = dg.Definitions(jobs=[dg.define_asset_job("checks_alone", selected)])
