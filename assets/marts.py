@@ -1,8 +1,8 @@
 """dbt models as assets, and their promotion out of staging.
 
 dbt builds into a staging file and its tests run there, as asset checks of ``staging/<model>``.
-When dbt has ended without a failed test, the ledger gets the fingerprint of each table it built;
-a promotion moves a table on only if the ledger knows exactly that content as tested. So a table
+When every test of a table ran and passed, the ledger gets the fingerprint of what dbt built; a
+promotion moves a table on only if the ledger knows exactly that content as tested. So a table
 whose tests failed stays in staging even when somebody launches the promotion alone.
 """
 
@@ -26,6 +26,7 @@ from deid_platform.core.safe_harbor import SafeHarborPolicy
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import STAGING
 from deid_platform.engine.dbt_manifest import dbt_executable, ensure_manifest, target_folder
+from deid_platform.engine.dbt_results import check_tests_passed
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.gates import Stage, evaluate_all
@@ -145,19 +146,18 @@ def staging_assets(project: DbtProject, zone: Zone, built: list[Model]) -> dg.As
         ledger: LedgerResource,
     ) -> Iterator[Any]:
         selected = {key.path[-1] for key in context.selected_asset_keys}
+        chosen = [model.name for model in built if model.name in selected]
         work = target_folder(zones.deployment) / f"{context.run_id[:8]}-{TARGETS[zone]}"
         try:
             yield from dbt.cli(
                 ["build", "--target", TARGETS[zone]], context=context, target_path=work
             ).stream()
+            for name in chosen:
+                check_tests_passed(work, name)
         finally:
             shutil.rmtree(work, ignore_errors=True)
         with zones.open(None, staging=zone) as con:
-            tested = [
-                _tested(model.name, fingerprint(con, _staged(model.name).sql))
-                for model in built
-                if model.name in selected
-            ]
+            tested = [_tested(name, fingerprint(con, _staged(name).sql)) for name in chosen]
         ledger.record(*tested)
 
     return assets
