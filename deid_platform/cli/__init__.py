@@ -7,9 +7,11 @@ lower layer and print; every command takes ``--json``.
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import pkgutil
 import sys
+import traceback
 from typing import Any
 
 import typer
@@ -17,8 +19,9 @@ from rich.console import Console
 
 from deid_platform.core.errors import DeidError
 
-console = Console(stderr=False)
-progress_console = Console(stderr=True)
+# What is printed may hold text of other people's making, a cell or a file name: it is never markup.
+console = Console(stderr=False, markup=False, emoji=False)
+progress_console = Console(stderr=True, markup=False, emoji=False)
 
 
 def build_app() -> typer.Typer:
@@ -42,10 +45,34 @@ def print_json(value: Any) -> None:
 
 
 def main() -> None:
-    """Run ``deid``; an error of ours ends it with its own exit code and one line."""
+    """Run ``deid``; an error of ours ends it with its own exit code and one line.
+
+    Of an error that nobody foresaw only the place is told: its text, and the text of its causes,
+    may quote cells.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         build_app()()
     except DeidError as error:
-        progress_console.print(f"[red]error[/red] {type(error).__name__}: ", end="")
-        progress_console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        _print_error(type(error).__name__, str(error))
         sys.exit(error.exit_code)
+    except Exception as error:
+        _print_error(type(error).__name__, f"{_place(error)}: an error of the program; report it")
+        sys.exit(1)
+
+
+def _print_error(kind: str, text: str) -> None:
+    progress_console.print("error", style="red", end=" ")
+    progress_console.print(f"{kind}: {text}", highlight=False, soft_wrap=True)
+
+
+def _place(error: Exception) -> str:
+    """The innermost line of ours that the error passed through, without its text."""
+    ours = [
+        f"{frame.f_code.co_name} in {module}, line {line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if (module := str(frame.f_globals.get("__name__"))).startswith(("deid_platform", "assets"))
+    ]
+    return ours[-1] if ours else "outside the platform"

@@ -158,12 +158,14 @@ def _exceptions(contract: Contract) -> dict[str, str]:
 
 def _print(name: str, contract: Contract | None, problems: list[str]) -> None:
     if contract is None or problems:
-        console.print(f"[red]refused[/red]  {name}", highlight=False)
+        console.print("refused", style="red", end="  ")
+        console.print(name, highlight=False, soft_wrap=True)
         for problem in problems:
             console.print(f"  {problem}", markup=False, highlight=False, soft_wrap=True)
         return
+    console.print("passed", style="green", end="   ")
     console.print(
-        f"[green]passed[/green]   {name}: {len(contract.columns)} columns, "
+        f"{name}: {len(contract.columns)} columns, "
         f"{len(contract.identifier_columns)} identifiers; "
         f"{len(contract.outputs(Zone.LIMITED))} reach limited, "
         f"{len(contract.outputs(Zone.DEIDENTIFIED))} deidentified",

@@ -105,7 +105,8 @@ def demo(
     csv = next(name for name in summary.files if name.endswith(".csv") and "dictionary" not in name)
     console.print(f"Released: {folder / csv}", soft_wrap=True, highlight=False)
     console.print(f"Took {summary.seconds:.0f} s. Other candidates wait: deid request --help")
-    console.print("Open the Dagster UI on this state:  [bold]make dev[/bold]")
+    console.print("Open the Dagster UI on this state:", end="  ")
+    console.print("make dev", style="bold")
 
 
 def _deliver_visits(deployment: Deployment, visits: int, seed: int) -> None:

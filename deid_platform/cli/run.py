@@ -103,7 +103,8 @@ def run_job(
     outcomes = []
     for months in ranges:
         span = " to ".join(dict.fromkeys(months or ()))
-        progress_console.print(f"[bold]{job}[/bold] {span}", highlight=False)
+        progress_console.print(job, style="bold", end=" ")
+        progress_console.print(span, highlight=False)
         outcomes.append(execute(definitions, deployment, job, months=months, progress=_print_step))
     return outcomes
 
@@ -170,4 +171,5 @@ def _months(deployment: Deployment, *, first: str | None, last: str | None) -> l
 def _print_step(step: str, state: str) -> None:
     if state != "started" or step.startswith("dbt_"):
         colour = {"failed": "red", "skipped": "yellow"}.get(state, "green")
-        progress_console.print(f"  [{colour}]{state:>8}[/{colour}] {step}", highlight=False)
+        progress_console.print(f"  {state:>8}", style=colour, end=" ", highlight=False)
+        progress_console.print(step, highlight=False)

@@ -53,6 +53,8 @@ def asking(deployment: Deployment, snapshot: str) -> Iterator[Callable[[str, int
 
 
 def _answer(con: duckdb.DuckDBPyConnection, where: str, sql: str, limit: int) -> Answer:
+    if not _is_text(sql):
+        raise ZoneError(where, "the statement is not valid UTF-8", "correct its encoding")
     try:
         statements = con.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:
@@ -75,6 +77,14 @@ def _answer(con: duckdb.DuckDBPyConnection, where: str, sql: str, limit: int) ->
             "look for a cast or an overflow; try_cast() gives null where a cast fails",
         ) from None
     return Answer(columns=columns, rows=rows[:limit], is_cut=len(rows) > limit)
+
+
+def _is_text(sql: str) -> bool:
+    try:
+        sql.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _first_paragraph(error: duckdb.Error) -> str:

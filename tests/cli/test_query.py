@@ -45,6 +45,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 QUESTION = "select zip3, person_count, note from people_by_zip3 order by zip3"
 
 
+@pytest.mark.parametrize("cell", ["[/smith]", "[red]smith", ":smile:"])
+def test_a_cell_that_looks_like_markup_is_printed_as_it_is(cell: str) -> None:
+    printed = run("query", "marts", f"select '{cell}' as note")
+    assert printed.exit_code == 0, printed.exception
+    assert cell in printed.stdout
+
+
+def test_a_statement_that_is_not_text_is_refused() -> None:
+    error = run("query", "marts", "select \udcff").exception
+    assert isinstance(error, ZoneError)
+    assert "not valid UTF-8" in str(error)
+
+
 def test_a_query_prints_a_table() -> None:
     printed = run("query", "marts", QUESTION)
     assert printed.exit_code == 0
