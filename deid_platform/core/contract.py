@@ -6,8 +6,6 @@ limited data set is checked when the value is made.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from deid_platform.core.attributes import AttributeClass, IdentifierClass
 from deid_platform.core.columns import Column
+from deid_platform.core.digests import canonical_digest
 from deid_platform.core.errors import DeclarationError
 from deid_platform.core.safe_harbor import column_problem
 from deid_platform.core.transforms import ColumnType, Transform
@@ -120,8 +119,7 @@ class Contract(BaseModel):
         """SHA-256 of the contract's content, whatever its layout, comments and column defaults."""
         content = self.model_dump(mode="json", exclude={"columns"}, exclude_none=True)
         content["columns"] = [[name, c.canonical()] for name, c in self.columns.items()]
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return canonical_digest(content)
 
     def outputs(self, zone: Zone) -> tuple[OutputColumn, ...]:
         """The columns a zone receives, in the contract's order."""

@@ -6,15 +6,13 @@ refuses one that is incomplete. Reading files is the engine's work.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
-from collections.abc import Mapping
 from datetime import date
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from deid_platform.core.digests import canonical_digest
 from deid_platform.core.faults import DeclarationFault, Fault
 
 T = TypeVar("T")
@@ -23,7 +21,6 @@ ComplementStrategy = Literal["least_interesting", "smallest", "most_similar"]
 Measure = Literal[
     "people", "years", "population", "members", "months", "groups", "variables", "categories"
 ]
-POPULATION_TABLES = ("residence_geography", "service_geography", "insurance")
 
 
 class Declared(BaseModel):
@@ -299,12 +296,6 @@ class DdgPolicy(Declared):
             for name, value in settings.items()
         }
         return self.model_copy(update={"settings": self.settings.model_copy(update=changed)})
-
-
-def canonical_digest(value: Mapping[str, Any]) -> str:
-    """SHA-256 of a value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_bands(where: str, table: ScoreTable) -> None:

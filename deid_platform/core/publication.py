@@ -8,11 +8,12 @@ reference populations, never from what an author typed.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field
 
-from deid_platform.core.policy import ComplementStrategy, Declared, canonical_digest
+from deid_platform.core.digests import canonical_digest
+from deid_platform.core.policy import ComplementStrategy, Declared
 
 ANNOTATION_SUFFIX = "_annotation"
 
@@ -234,7 +235,3 @@ class Publication(Declared):
     def annotation_column(figure: str) -> str:
         """The column that says why the figure's cell is blank (A-21)."""
         return figure + ANNOTATION_SUFFIX
-
-    def with_policy(self, policy: str) -> Self:
-        """The same table under another policy."""
-        return self.model_copy(update={"policy": policy})

@@ -6,8 +6,6 @@ that identifier's requirement. Source: 45 CFR 164.514(b)(2) and (e).
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -22,6 +20,7 @@ from deid_platform.core.attributes import (
     says_street,
 )
 from deid_platform.core.columns import Column
+from deid_platform.core.digests import canonical_digest
 from deid_platform.core.transforms import ColumnType, Rules, Transform
 from deid_platform.core.transforms.base import TEMPORAL
 from deid_platform.core.zones import Zone
@@ -51,7 +50,7 @@ class Zip3Profile(BaseModel):
     @property
     def digest(self) -> str:
         """SHA-256 of the list, for the attestation."""
-        return _digest([sorted(self.restricted or ()), sorted(self.allowed or ())])
+        return canonical_digest([sorted(self.restricted or ()), sorted(self.allowed or ())])
 
 
 class SafeHarborPolicy(BaseModel):
@@ -81,7 +80,7 @@ class SafeHarborPolicy(BaseModel):
     @property
     def digest(self) -> str:
         """SHA-256 of the whole policy."""
-        return _digest(self.model_dump(mode="json"))
+        return canonical_digest(self.model_dump(mode="json"))
 
     def rules(self, reference_year: int | None) -> Rules:
         """What transforms need to know of this policy and of the data's latest event year."""
@@ -221,8 +220,3 @@ def _allowed_for(identifier: IdentifierClass) -> str:
         IdentifierClass.OTHER_UNIQUE,
     }
     return "surrogate or drop" if surrogate else "drop"
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

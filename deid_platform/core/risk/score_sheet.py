@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from deid_platform.core.policy import canonical_digest
+from deid_platform.core.digests import canonical_digest
 from deid_platform.core.risk.numerator_denominator import Condition
 from deid_platform.core.risk.part_score import PartScore
 from deid_platform.core.risk.personal_characteristics import StepOne
