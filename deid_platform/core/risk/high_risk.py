@@ -3,7 +3,7 @@
 A subject belongs to a row or cell, not to the table (A-17). Declared subjects count, and so does
 a label that names one of the policy's examples.
 
-Source: DDG 2.0, 5.6.2 (M-7), 5.6.1 for specific codes (R-535).
+Source: DDG 2.0, 5.6.2 (M-7); 16.2.14 for traits that others can see (R-534).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from deid_platform.core.faults import AssessmentFault, DeclarationFault, Fault
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Kind, Publication
-from deid_platform.core.risk.labels import fold, looks_like_a_code
+from deid_platform.core.risk.labels import fold
 
 
 def subject_of(label: str, policy: DdgPolicy) -> str | None:
@@ -38,14 +38,7 @@ def high_risk_labels(
         AssessmentFault: the declaration names a label that the table does not hold.
     """
     declared = publication.high_risk.get(column, {})
-    for subject in declared.values():
-        if policy.high_risk and subject not in policy.high_risk:
-            raise DeclarationFault(
-                Fault.UNKNOWN_SUBJECT,
-                f"{where}: high_risk.{column}",
-                "a subject that the policy does not list",
-                "choose one of: " + ", ".join(policy.high_risk),
-            )
+    _check_subjects(f"{where}: high_risk.{column}", declared.values(), policy)
     present = list(labels)
     if not set(declared) <= set(present):
         raise AssessmentFault(
@@ -73,18 +66,21 @@ def table_subjects(where: str, publication: Publication, policy: DdgPolicy) -> t
     Raises:
         DeclarationFault: the declaration names a subject that the policy does not list.
     """
-    for subject in publication.subjects:
-        if policy.high_risk and subject not in policy.high_risk:
-            raise DeclarationFault(
-                Fault.UNKNOWN_SUBJECT,
-                f"{where}: subjects",
-                "a subject that the policy does not list",
-                "choose one of: " + ", ".join(policy.high_risk),
-            )
+    _check_subjects(f"{where}: subjects", publication.subjects, policy)
     held = {**publication.filters, **publication.inferred}
     named = (subject_of(one.labels.get(one.value, one.value), policy) for one in held.values())
     found = [subject for subject in named if subject is not None]
     return tuple(dict.fromkeys((*publication.subjects, *found)))
+
+
+def _check_subjects(where: str, subjects: Iterable[str], policy: DdgPolicy) -> None:
+    if policy.high_risk and not set(subjects) <= set(policy.high_risk):
+        raise DeclarationFault(
+            Fault.UNKNOWN_SUBJECT,
+            where,
+            "a subject that the policy does not list",
+            "choose one of: " + ", ".join(policy.high_risk),
+        )
 
 
 def _is_noncitizen(label: str, policy: DdgPolicy) -> bool:
@@ -97,12 +93,6 @@ def _is_noncitizen(label: str, policy: DdgPolicy) -> bool:
             citizens |= {fold(other) for other in table.aliases.get(name, ())}
     unscored = {fold(one) for one in policy.unscored_labels}
     return fold(label) not in citizens | unscored
-
-
-def is_specific_code(value: str, policy: DdgPolicy) -> bool:
-    """Whether a value is a diagnosis or procedure code, scored as an other variable."""
-    named = {fold(code.code) for code in policy.special_codes}
-    return fold(value) in named or looks_like_a_code(value)
 
 
 def is_visible_trait(value: str, policy: DdgPolicy) -> bool:

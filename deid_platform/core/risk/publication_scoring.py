@@ -92,7 +92,6 @@ def assess(publication: Publication, facts: TableFacts, policy: DdgPolicy) -> Sc
         parts=parts,
         high_risk=high_risk,
         reliability=facts.reliability,
-        small_part_cells=tuple(part.small_cells for part in facts.parts),
         outcome=outcome,
         reasons=reasons,
         conditions=conditions,

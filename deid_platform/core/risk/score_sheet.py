@@ -82,7 +82,6 @@ class ScoreSheet:
     parts: tuple[PartScore, ...]
     high_risk: HighRisk
     reliability: Reliability | None
-    small_part_cells: tuple[int, ...]
     outcome: Outcome
     reasons: tuple[str, ...]
     conditions: tuple[str, ...]
