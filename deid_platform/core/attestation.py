@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +50,6 @@ class SafeHarborAttestation:
     zip3_digest: str
     reference_year: int | None
     treatments: tuple[ColumnTreatment, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the ledger and for evidence."""
-        return dataclasses.asdict(self)
 
 
 def attest(

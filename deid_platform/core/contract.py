@@ -144,18 +144,6 @@ class Contract(BaseModel):
         return {name: c.identifier for name, c in self.columns.items() if c.identifier is not None}
 
     @property
-    def direct_identifiers(self) -> tuple[str, ...]:
-        """Source columns that point at one person on their own."""
-        direct = AttributeClass.DIRECT_IDENTIFIER
-        return tuple(name for name, c in self.columns.items() if c.attribute_class is direct)
-
-    @property
-    def free_text_columns(self) -> tuple[str, ...]:
-        """Source columns that hold prose."""
-        free = AttributeClass.FREE_TEXT
-        return tuple(name for name, c in self.columns.items() if c.attribute_class is free)
-
-    @property
     def surrogates(self) -> dict[str, str]:
         """Source columns replaced by a surrogate in some zone, and the domain of each."""
         found: dict[str, str] = {}

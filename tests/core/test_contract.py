@@ -58,8 +58,6 @@ def test_what_other_layers_ask_of_a_contract() -> None:
     contract = visits_contract(note={"type": "varchar", "class": "free_text", "transform": "drop"})
     assert contract.person_output(Zone.LIMITED) == "person_key"
     assert contract.text_columns(Zone.DEIDENTIFIED) == ("sex",)
-    assert contract.direct_identifiers == ("visit_id", "mrn")
-    assert contract.free_text_columns == ("note",)
     assert contract.surrogates == {"visit_id": "visit", "mrn": "person"}
     assert contract.crosswalk("person") == "hospital__person"
     assert set(contract.identifier_columns) == {"visit_id", "mrn", "visit_date", "county"}

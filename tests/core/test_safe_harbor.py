@@ -333,4 +333,4 @@ def test_the_attestation_names_rule_action_list_and_vintage_and_no_value() -> No
         "sex": ("keep", "sex"),
         "zip": ("zip3", "zip"),
     }
-    assert attested.as_dict()["treatments"][0]["identifier"] == "other_unique"
+    assert attested.treatments[0].identifier == "other_unique"
