@@ -104,6 +104,7 @@ def measured(name: str, attack_up_to: int) -> dict[str, Any]:
     result = {
         "size": name,
         **masking.counts(),
+        **masking.people_hidden(),
         "masked_and_attacked_seconds": round(masked - start, 1),
         "certified_seconds": round(certified - masked, 1),
         "verified_seconds": round(verified - certified, 1),
@@ -133,6 +134,7 @@ def compared(shape: tuple[int, ...]) -> dict[str, Any]:
     return {
         "shape": list(shape),
         **masking.counts(),
+        **masking.people_hidden(),
         "above_least_loss_pct": None if gap is None else round(100 * gap, 1),
         "attack": masking.audit.summary(),
         "seconds": round(time.perf_counter() - start, 1),

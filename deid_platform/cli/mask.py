@@ -67,10 +67,9 @@ def mask(
 def _view(metadata: dict[str, Any]) -> Table:
     table = Table(title=f"{metadata['publication']}: masked, attacked and certified")
     table.add_column("people column")
-    shown = ("cells", "zeros", "small_hidden", "complementary_hidden", "people_in_small")
-    for name in (*shown, "people_in_complementary"):
+    shown = ("cells", "zeros", "small_hidden", "complementary_hidden")
+    for name in shown:
         table.add_column(name.replace("_", " "), justify="right")
     for people, counts in metadata["people"].items():
-        values = [f"{counts[name]:,}" for name in (*shown, "people_in_complementary")]
-        table.add_row(people, *values)
+        table.add_row(people, *(f"{counts[name]:,}" for name in shown))
     return table

@@ -47,19 +47,24 @@ class Masking:
         return self.pattern.hidden
 
     def counts(self) -> dict[str, int]:
-        """Cells by what became of them, and the people in hidden ones."""
+        """Cells by what became of them."""
         small, complementary = self.reasons == SMALL, self.reasons == COMPLEMENTARY
         return {
             "cells": len(self.reasons),
             "zeros": int((self.table.people == 0).sum()),
             "small_hidden": int(small.sum()),
             "complementary_hidden": int(complementary.sum()),
-            "people_in_small": int(self.table.people[small].sum()),
-            "people_in_complementary": int(self.table.people[complementary].sum()),
             "blocks": int(self.block.max(initial=0)),
             "blocks_with_collapsed_codes": len(
                 np.unique(self.block[complementary & (self.codes == SMALL)])
             ),
+        }
+
+    def people_hidden(self) -> dict[str, int]:
+        """People in hidden cells, by reason. Restricted: of a single cell, the sum is its value."""
+        return {
+            "people_in_small": int(self.table.people[self.reasons == SMALL].sum()),
+            "people_in_complementary": int(self.table.people[self.reasons == COMPLEMENTARY].sum()),
         }
 
 
