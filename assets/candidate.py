@@ -32,11 +32,14 @@ def assessment_asset(
     """Build the asset that scores ``limited/<name>`` and keeps its sheet as ``assessment/<name>``.
 
     The sheet tells bands, never the smallest count; its digest is part of what reviewers approve.
+    An aggregate without a row, of a system that delivers nothing, has no sheet and no candidate:
+    both are skipped, and no other table is held up.
     """
 
     @dg.asset(
         key=keys.assessment(publication.name),
         deps=[keys.limited(publication.name)],
+        output_required=False,
         pool=keys.pool(Zone.LIMITED),
         group_name="assessment",
         kinds={"duckdb"},
@@ -45,9 +48,15 @@ def assessment_asset(
         tags={"deid/zone": Zone.LIMITED.value, "deid/policy": publication.policy},
         code_version=f"{publication.digest[:12]}-{policy.digest[:12]}",
     )
-    def asset(zones: ZonesResource, ledger: LedgerResource) -> dg.MaterializeResult[None]:
+    def asset(
+        context: dg.AssetExecutionContext, zones: ZonesResource, ledger: LedgerResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        aggregate = _aggregate(publication).sql
         with zones.open(Zone.LIMITED) as con:
-            source = fingerprint(con, _aggregate(publication).sql)
+            if con.execute(f"select 1 from {aggregate} limit 1").fetchone() is None:
+                context.log.warning("The aggregate has no row: there is nothing to assess.")
+                return
+            source = fingerprint(con, aggregate)
             sheet = assess_publication(con, publication, policy)
         ledger.record(
             AssessmentRecorded(
@@ -64,7 +73,7 @@ def assessment_asset(
         }
         if sheet.score is not None:
             told["score"] = dg.MetadataValue.int(sheet.score)
-        return dg.MaterializeResult(metadata=told)
+        yield dg.MaterializeResult(metadata=told)
 
     return asset
 

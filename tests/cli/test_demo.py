@@ -8,7 +8,7 @@ from pathlib import Path
 from deid_platform.core.errors import DeliveryError
 from deid_platform.core.zones import Zone
 from deid_platform.engine.gates import Stage, gates_for
-from tests.support.path import PUBLICATION, VISITS, Demonstrated, Finished, new_site
+from tests.support.path import PUBLICATION, VISITS, Demonstrated, Finished, Site, new_site
 
 
 def test_the_demo_releases_one_table(demonstrated: Demonstrated) -> None:
@@ -54,3 +54,11 @@ def test_an_export_without_files_is_told_before_anything_runs(tmp_path: Path) ->
     assert isinstance(error, DeliveryError)
     assert "there is no CSV file in it" in str(error)
     assert site.asked("status")["runs"] == []
+
+
+def test_a_system_that_delivers_nothing_holds_no_candidate_up(copied: Site) -> None:
+    name = "synthea_encounters_by_class_year"
+    copied.execute(Zone.LIMITED, f"delete from limited.main.{name}")
+    outcome = copied.run("candidates", assets=[f"assessment/{name}", f"candidate/{name}"])
+    assert outcome.succeeded
+    assert outcome.steps[f"candidate__{name}"] == "skipped"
