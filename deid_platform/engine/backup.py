@@ -26,14 +26,12 @@ from deid_platform.core.errors import LedgerError, ZoneError
 from deid_platform.core.zones import ENCRYPTED, Zone
 from deid_platform.engine.database import hold_zones
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.durable_files import sha256_of, sync, write_durably
 from deid_platform.engine.zone_copies import (
     copy_zone,
     existing,
     key_id,
-    sha256_of,
-    sync,
     upkeep,
-    write_durably,
 )
 
 MANIFEST = "manifest.json"

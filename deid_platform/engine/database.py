@@ -23,6 +23,7 @@ import duckdb
 from deid_platform.core.errors import DeidError, ZoneError, ZoneKeyError
 from deid_platform.core.zones import ENCRYPTED, READS, Zone
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.durable_files import make_private
 from deid_platform.engine.sql import identifier, literal
 
 STAGING = "staging"
@@ -62,10 +63,10 @@ def open_zone(
         raise ZoneError(writing.value, "may not read from that zone", "see core/zones.py")
     if snapshot is not None and any(z in ENCRYPTED for z in (*reading, writing, staging)):
         raise ZoneError("snapshot", "a zone that holds PHI has no snapshots", "publish another")
-    _private(deployment.scratch)
+    make_private(deployment.scratch)
     with _session(deployment.scratch) as con:
         if writing is not None:
-            _private(deployment.zone_file(writing).parent)
+            make_private(deployment.zone_file(writing).parent)
             _attach(con, deployment, writing, deployment.zone_file(writing), writing.value, "rw")
         for zone in reading:
             _attach(con, deployment, zone, deployment.zone_file(zone), zone.value, "ro")
@@ -125,7 +126,7 @@ def hold_zones(
         ZoneKeyError: a key is missing or wrong.
         ZoneError: a file is missing, or somebody is using it.
     """
-    _private(deployment.scratch)
+    make_private(deployment.scratch)
     mode = "ro" if read_only else "rw"
     with _session(deployment.scratch) as con:
         for zone in zones:
@@ -235,7 +236,7 @@ def attach_staging(con: duckdb.DuckDBPyConnection, deployment: Deployment, zone:
         ZoneError: the zone does not exist yet, or its staging file is locked or not writable.
     """
     file = deployment.staging_file(zone)
-    _private(file.parent)
+    make_private(file.parent)
     _attach(con, deployment, zone, deployment.zone_file(zone), zone.value, "ro")
     _attach(con, deployment, zone, file, STAGING, "rw")
 
@@ -359,15 +360,6 @@ def _attach_error(name: str, file: Path, error: duckdb.Error) -> DeidError:
         "this is not a usable zone file",
         "restore it from a backup; nothing was changed",
     )
-
-
-def _private(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError:
-        raise ZoneError(
-            str(folder), "the folder cannot be made", "check its owner, mode and free space"
-        ) from None
 
 
 @cache

@@ -32,15 +32,13 @@ from deid_platform.engine.backup import (
 )
 from deid_platform.engine.database import hold_zones
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.durable_files import sha256_of, sync, write_durably
 from deid_platform.engine.sql import qualified
 from deid_platform.engine.zone_copies import (
     existing,
     key_id,
-    sha256_of,
-    sync,
     tables,
     upkeep,
-    write_durably,
 )
 
 _PREFIX = "restore-"

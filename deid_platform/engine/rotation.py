@@ -19,6 +19,7 @@ from deid_platform.core.errors import ZoneError, ZoneKeyError
 from deid_platform.core.zones import ENCRYPTED, Zone
 from deid_platform.engine.database import STAGING, attach_copy, hold_zones
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.durable_files import sync, write_durably
 from deid_platform.engine.sql import identifier
 from deid_platform.engine.zone_copies import (
     Contents,
@@ -26,10 +27,8 @@ from deid_platform.engine.zone_copies import (
     contents,
     copy_zone,
     key_id,
-    sync,
     upkeep,
     wal_of,
-    write_durably,
 )
 
 _KEY_BYTES = 32

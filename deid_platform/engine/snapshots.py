@@ -8,9 +8,7 @@ it, carries the file's digest, so that whoever reads both can tell that they bel
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +19,10 @@ from deid_platform.core.errors import ZoneError
 from deid_platform.core.zones import ENCRYPTED, Zone
 from deid_platform.engine.database import SNAPSHOT, open_zone
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.durable_files import make_private, sha256_of, sync
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.sql import qualified
 
-_CHUNK = 1 << 22
 _FILE_MODE = 0o440
 _FOLDER_MODE = 0o750
 
@@ -77,7 +75,7 @@ def publish_snapshot(
     if zone in ENCRYPTED:
         raise ZoneError(zone.value, "a zone that holds PHI has no snapshots", "publish another")
     target = _file(deployment, name)
-    _make_folder(target.parent)
+    make_private(target.parent, _FOLDER_MODE)
     draft = target.with_name(f".{name}.{secrets.token_hex(8)}.duckdb")
     try:
         tables = _copy(deployment, zone, schema, draft)
@@ -89,7 +87,7 @@ def publish_snapshot(
         _sealed(draft_manifest)
         draft.replace(target)
         draft_manifest.replace(target.with_suffix(".json"))
-        _flush_folder(target.parent)
+        sync(target.parent)
     except OSError:
         raise ZoneError(
             str(target), "the snapshot cannot be written", "check the folder and its free space"
@@ -154,27 +152,6 @@ def _copy(deployment: Deployment, zone: Zone, schema: str, draft: Path) -> dict[
 
 def _sealed(file: Path) -> str:
     """Make a file readable only, force it to disk, and give its digest."""
-    sha = hashlib.sha256()
-    with file.open("rb") as content:
-        os.fchmod(content.fileno(), _FILE_MODE)
-        while chunk := content.read(_CHUNK):
-            sha.update(chunk)
-        os.fsync(content.fileno())
-    return f"sha256:{sha.hexdigest()}"
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
-    except OSError:
-        raise ZoneError(
-            str(folder), "the folder cannot be made", "check its owner and mode"
-        ) from None
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    file.chmod(_FILE_MODE)
+    sync(file)
+    return sha256_of(file)

@@ -1,4 +1,4 @@
-"""What copying whole zone files rests on: equal contents, files safely on disk, one at a time."""
+"""What copying whole zone files rests on: copies that equal their source, one change at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ from deid_platform.core.errors import ZoneError
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import attach_copy
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.durable_files import sync
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.sql import identifier, qualified
 
-_CHUNK = 1 << 22
 _COPY = "copied"
 _KEY_ID = b"deid-key-id-1\0"
 
@@ -144,39 +143,6 @@ def check_no_wal(file: Path) -> None:
             "it has a write-ahead log that could not be taken in",
             "see that no process uses the zone, and that the disk is not full, then run it again",
         )
-
-
-def sha256_of(file: Path) -> str:
-    """Digest of a file's bytes."""
-    sha = hashlib.sha256()
-    with file.open("rb") as content:
-        while chunk := content.read(_CHUNK):
-            sha.update(chunk)
-    return f"sha256:{sha.hexdigest()}"
-
-
-def sync(path: Path) -> None:
-    """Force a file, or the entries of a folder, to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_durably(file: Path, content: bytes) -> None:
-    """Write a file for the owner only, whole or not at all, and force it to disk."""
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(file)
-        sync(file.parent)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from deid_platform.core.workflow import Action, Role, State, check_role
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.durable_files import make_private, sync
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.sql import identifier, qualified
 from deid_platform.governance.authority import (
@@ -95,7 +95,7 @@ def publish(
     """
     way_out = target_named(target)
     ledger.verify()
-    _make_private(deployment.scratch)
+    make_private(deployment.scratch)
     try:
         with tempfile.TemporaryDirectory(prefix=_WORK, dir=deployment.scratch) as work:
             return _publish(
@@ -337,15 +337,6 @@ def _clear_leftovers(work: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_private(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError:
-        raise ZoneError(
-            str(folder), "the folder cannot be made", "check its owner, mode and free space"
-        ) from None
-
-
 def _deliver(folder: Path, destination: Path, aside: Path) -> None:
     """Move a finished bundle into place whole; one that is there intact stays."""
     try:
@@ -354,11 +345,11 @@ def _deliver(folder: Path, destination: Path, aside: Path) -> None:
                 return
             destination.rename(aside)
         for file in folder.iterdir():
-            _sync(file)
-        _sync(folder)
+            sync(file)
+        sync(folder)
         destination.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(destination)
-        _sync(destination.parent)
+        sync(destination.parent)
     except OSError:
         raise ZoneError(
             str(destination),
@@ -376,11 +367,3 @@ def _contents(folder: Path) -> dict[str, str]:
 
 def _file_digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

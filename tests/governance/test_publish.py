@@ -194,7 +194,7 @@ def test_a_release_repeated_changes_nothing_and_is_recorded_once(world):
     "step",
     [
         *("_copied", "describe", "_write_manifest", "_record"),
-        *("_deliver", "_contents", "_sync", "_record_delivery"),
+        *("_deliver", "_contents", "sync", "_record_delivery"),
     ],
 )
 @pytest.mark.parametrize("when", ["before", "after"])
