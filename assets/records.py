@@ -1,8 +1,8 @@
 """Record tables of the limited and the de-identified zone: written, audited and promoted at once.
 
-One operation builds a table in the zone's staging schema, puts every gate of its stage before it,
-and promotes it only if all passed. The gates appear as asset checks; where one fails nothing is
-materialised and the last good table stays.
+One operation builds a table, puts every gate of its stage before it, and promotes it only if all
+passed. Until then it is in an encrypted file, or in the session alone. The gates appear as asset
+checks; where one fails nothing is materialised and the last good table stays.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,8 +16,8 @@ from assets.reporting import check_result, column_lineage, markdown_counts, tabl
 from assets.resources import LedgerResource, ZonesResource
 from deid_platform.core.contract import Contract
 from deid_platform.core.safe_harbor import SafeHarborPolicy
-from deid_platform.core.zones import Zone
-from deid_platform.engine.builds import STAGING
+from deid_platform.core.zones import ENCRYPTED, Zone
+from deid_platform.engine.builds import waiting_place
 from deid_platform.engine.deidentify import (
     DeidentifyResult,
     deidentify,
@@ -90,11 +90,15 @@ def record_asset(
         context: dg.AssetExecutionContext, zones: ZonesResource, ledger: LedgerResource
     ) -> Iterator[Any]:
         partitions = list(partitions_of(context, contract))
-        staged = TableName(catalog=zone.value, schema=STAGING, name=contract.name)
+        in_session = zone not in ENCRYPTED
+        catalog, schema, name = waiting_place(contract.name, zone, in_session=in_session)
+        staged = TableName(catalog=catalog, schema=schema, name=name)
         with zones.open(zone, reading=[Zone.RAW]) as con:
             for other in contracts.values():
                 ensure_tables(con, other, zone)
-            result = deidentify(con, contract, zone, partitions, policy, system=system)
+            result = deidentify(
+                con, contract, zone, partitions, policy, system=system, in_session=in_session
+            )
             whole = result.partitions == (WHOLE,)
             subject = record_subject(
                 contract,
@@ -107,7 +111,7 @@ def record_asset(
             found = evaluate_all(con, subject)
             content = fingerprint(con, staged.sql)
             passed = all(one.passed for one in found)
-            rows = promote(con, contract, zone) if passed else 0
+            rows = promote(con, contract, zone, in_session=in_session) if passed else 0
         events: list[Event] = [_deidentified(result, content)]
         events += [
             GateEvaluated.of(one, fingerprint=content, policy_digest=policy.digest) for one in found

@@ -75,6 +75,18 @@ def ensure(con: duckdb.DuckDBPyConnection, zone: Zone) -> None:
         con.execute(f"create table if not exists {qualified(zone, SCHEMA, name)} ({_COLUMNS})")
 
 
+def waiting_place(table: str, zone: Zone, *, in_session: bool) -> tuple[str, str, str]:
+    """Catalog, schema and name under which a built table waits for its gates.
+
+    Args:
+        in_session: wait in the session, whose spill files are encrypted, and not in the zone's
+            file: what a gate is about to stop may be anything, and must not reach a plain file.
+    """
+    if in_session:
+        return "temp", "main", f"staged_{table}"
+    return zone.value, STAGING, table
+
+
 def pending(con: duckdb.DuckDBPyConnection, table: str, zone: Zone) -> Build | None:
     """What is built and not promoted."""
     return _read(con, _PENDING, table, zone)

@@ -1,8 +1,8 @@
 """Raw rows into the LIMITED and DEIDENTIFIED zones: build, let gates look, promote.
 
-`deidentify` builds into schema ``staging`` of the zone and commits; nothing that is read elsewhere
-has changed. `promote` moves what was built into ``main`` in one transaction. A run that fails
-before it leaves the last good table as it was.
+`deidentify` builds a table where nobody reads it and commits; nothing that is read elsewhere has
+changed. `promote` moves what was built into ``main`` in one transaction. A run that fails before it
+leaves the last good table as it was.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def deidentify(
     policy: SafeHarborPolicy,
     *,
     system: Sequence[Contract],
+    in_session: bool = False,
 ) -> DeidentifyResult:
-    """Build a table of a zone, or the partitions of it concerned, in the zone's staging schema.
+    """Build a table of a zone, or the partitions of it concerned, where it waits for its gates.
 
     Args:
         con: a session that writes ``zone`` and reads the raw zone.
@@ -73,6 +74,7 @@ def deidentify(
         policy: the contract's policy.
         system: all contracts of the contract's system, whose event years a birth year is held
             against.
+        in_session: see `builds.waiting_place`; then this session promotes it, or nobody does.
 
     Raises:
         ZoneError: raw values without a surrogate, rows outside their partition, or rows lost.
@@ -86,9 +88,13 @@ def deidentify(
         build = _planned(con, contract, zone, partitions, policy, year)
         # Without a date in the system there is no year to judge, nor one to judge against.
         sql = treatment_sql(contract, zone, policy.rules(year or 0), build.partitions)
-        staged = qualified(zone, builds.STAGING, contract.name)
+        staged = qualified(*builds.waiting_place(contract.name, zone, in_session=in_session))
         columns = _declared(contract, zone)
-        con.execute(f"create or replace table {staged} ({columns})")
+        if in_session:  # an earlier version left its builds in the zone's file
+            left = qualified(*builds.waiting_place(contract.name, zone, in_session=False))
+            con.execute(f"drop table if exists {left}")
+        kind = "temp table" if in_session else "table"
+        con.execute(f"create or replace {kind} {staged} ({columns})")
         con.execute(f"insert into {staged} {sql}")
         read = _raw_counts(con, contract, build)
         written = _counts(con, staged, [o.name for o in contract.outputs(zone)])
@@ -114,11 +120,16 @@ def deidentify(
     )
 
 
-def promote(con: duckdb.DuckDBPyConnection, contract: Contract, zone: Zone) -> int:
+def promote(
+    con: duckdb.DuckDBPyConnection, contract: Contract, zone: Zone, *, in_session: bool = False
+) -> int:
     """Move what `deidentify` built into the zone's ``main`` schema, in one transaction.
 
     Years and ages of the whole system are capped at this build's year of reference with it.
     Returns the number of rows moved.
+
+    Args:
+        in_session: as it was built.
 
     Raises:
         ZoneError: nothing is built, or it was built under another contract.
@@ -132,7 +143,7 @@ def promote(con: duckdb.DuckDBPyConnection, contract: Contract, zone: Zone) -> i
                 "nothing is built for promotion under this contract",
                 "de-identify the table first",
             )
-        staged = qualified(zone, builds.STAGING, contract.name)
+        staged = qualified(*builds.waiting_place(contract.name, zone, in_session=in_session))
         table = qualified(zone, "main", contract.name)
         if build.partitions is None:
             con.execute(f"drop table if exists {table}")

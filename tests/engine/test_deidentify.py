@@ -375,3 +375,27 @@ def test_an_encrypted_deployment_runs_the_same(tmp_path: Path) -> None:
             build(con, zone)
         with open_zone(deployment, zone, reading=[Zone.RAW]) as con:
             assert promote(con, CONTRACT, zone) == 4
+
+
+def test_what_waits_in_the_session_is_in_no_plain_file_until_it_is_promoted(tmp_path: Path) -> None:
+    from deid_platform.engine.database import open_zone
+    from tests.support.deployments import temporary_deployment
+
+    name = "Zqplanted Quixote"
+    leaky = visits_contract(colour={"type": "varchar", "class": "sensitive", "transform": "keep"})
+    deployment = temporary_deployment(tmp_path)
+    file = deployment.zone_file(Zone.DEIDENTIFIED)
+    with open_zone(deployment, Zone.RAW) as con:
+        load(con, leaky, [(*ROWS[0][:5], name)])
+
+    def built(*, promoted: bool) -> bytes:
+        with open_zone(deployment, Zone.DEIDENTIFIED, reading=[Zone.RAW]) as con:
+            deidentify(
+                con, leaky, Zone.DEIDENTIFIED, MONTHS, POLICY, system=[leaky], in_session=True
+            )
+            if promoted:
+                assert promote(con, leaky, Zone.DEIDENTIFIED, in_session=True) == 1
+        return file.read_bytes()
+
+    assert name.encode() not in built(promoted=False)
+    assert name.encode() in built(promoted=True)
