@@ -17,25 +17,7 @@ from deid_platform.core.contract import Contract, first_of, validation_errors
 from deid_platform.core.errors import DeclarationError
 from deid_platform.core.safe_harbor import SafeHarborPolicy
 from deid_platform.engine.deployment import Deployment
-
-
-class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Refuses a key given twice, of which YAML would silently keep the last."""
-
-
-def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} is given twice", key_node.start_mark
-            )
-        seen.add(key)
-    return dict(loader.construct_mapping(node, deep=True))
-
-
-_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+from deid_platform.engine.strict_yaml import parse_yaml
 
 
 def read_yaml(file: Path) -> Any:
@@ -45,7 +27,7 @@ def read_yaml(file: Path) -> Any:
         DeclarationError: it cannot be read, is not YAML, or gives a key twice.
     """
     try:
-        return yaml.load(file.read_text("utf-8"), _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+        return parse_yaml(file.read_text("utf-8"))
     except OSError:
         raise DeclarationError(file.name, "the file cannot be read", "check its mode") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:

@@ -18,6 +18,7 @@ from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.policy_overlay import overlaid
 from deid_platform.core.publication import Publication
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.strict_yaml import parse_yaml
 
 
 def load_policy(
@@ -103,8 +104,7 @@ def read_mapping(file: Path) -> dict[str, Any]:
         DeclarationFault: it is missing, no YAML, or no mapping.
     """
     try:
-        text = file.read_text("utf-8")
-        value = yaml.load(text, Loader=_Strict)  # noqa: S506 - a SafeLoader that refuses doubles
+        value = parse_yaml(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError):
         raise DeclarationFault(
             Fault.UNREADABLE_FILE, str(file), "cannot be read as UTF-8 text", "check its path"
@@ -120,18 +120,6 @@ def read_mapping(file: Path) -> dict[str, Any]:
             Fault.NOT_A_MAPPING, str(file), "not a mapping", "write keys and values"
         )
     return value
-
-
-class _Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML without duplicate keys, of which the standard loader keeps the last in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if len({str(key) for key in keys}) != len(keys):
-            raise yaml.constructor.ConstructorError(
-                None, None, "a key is given twice", node.start_mark
-            )
-        return dict(super().construct_mapping(node, deep=deep))
 
 
 def _policy_block(policy: str, deployment: Deployment, seen: tuple[str, ...]) -> dict[str, Any]:
