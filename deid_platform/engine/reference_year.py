@@ -9,11 +9,8 @@ import ibis
 
 from deid_platform.core.attributes import IdentifierClass
 from deid_platform.core.contract import Contract
-from deid_platform.core.transforms.date_to_year import DateToYear, year_of
+from deid_platform.core.transforms.date_to_year import LATEST_YEAR, DateToYear, year_of
 from deid_platform.core.zones import Zone
-
-_LAST = 2200
-"""No event is later; 9999-12-31 and the like stand for "open"."""
 
 
 def reference_year(con: duckdb.DuckDBPyConnection, system: Sequence[Contract]) -> int | None:
@@ -36,7 +33,9 @@ def reference_year(con: duckdb.DuckDBPyConnection, system: Sequence[Contract]) -
             database="main",
         )
         years = [year_of(raw[name]) for name in columns]
-        highest = [year.max(where=year <= _LAST).name(f"y{n}") for n, year in enumerate(years)]
+        highest = [
+            year.max(where=year <= LATEST_YEAR).name(f"y{n}") for n, year in enumerate(years)
+        ]
         sql = str(ibis.to_sql(raw.aggregate(highest), dialect="duckdb"))
         row = con.execute(sql).fetchone() or ()
         latest += [year for year in row if year is not None]

@@ -13,7 +13,10 @@ import ibis
 from deid_platform.core.attributes import IdentifierClass
 from deid_platform.core.transforms.base import ColumnTransform, ColumnType, Rules, transform
 
-_FIRST, _LAST = 1800, 2200
+LATEST_YEAR = 2200
+"""No event is later; 9999-12-31 and the like stand for "open"."""
+
+_EARLIEST_YEAR = 1800
 _ISO = r"^(18|19|20|21)[0-9]{2}(-[0-9]{2}-[0-9]{2}([T ][0-9:.Z+-]*)?)?$"
 
 
@@ -80,7 +83,7 @@ def year_of(column: Any) -> Any:
         iso = ibis.cases((column.re_search(_ISO), column), else_=ibis.null("string"))
         return iso.substr(0, 4).cast("int32")
     if column.type().is_integer():
-        plausible = (column >= _FIRST) & (column <= _LAST)
+        plausible = (column >= _EARLIEST_YEAR) & (column <= LATEST_YEAR)
         return ibis.cases((plausible, column), else_=ibis.null(column.type())).cast("int32")
     return column.year().cast("int32")
 
@@ -89,5 +92,5 @@ def _year(value: date | int | str | None) -> int | None:
     if isinstance(value, str):
         return int(value[:4]) if re.fullmatch(_ISO.strip("^$"), value) else None
     if isinstance(value, int):
-        return value if _FIRST <= value <= _LAST else None
+        return value if _EARLIEST_YEAR <= value <= LATEST_YEAR else None
     return None if value is None else value.year

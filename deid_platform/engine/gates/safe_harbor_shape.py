@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from deid_platform.core.transforms.date_to_year import LATEST_YEAR
 from deid_platform.core.transforms.zip3 import WITHHELD
 from deid_platform.engine.gates.base import Finding, as_record, gate
 from deid_platform.engine.gates.subjects import RecordSubject, SourceColumn, Stage, Subject
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 _FINER_THAN_A_YEAR = ("DATE", "TIME", "INTERVAL")
 _NOT_TABULAR = ("BLOB", "BIT", "STRUCT", "MAP", "UNION", "JSON", "GEOMETRY")
 _ZIP3 = "^[0-9]{3}$"
-_LAST = 2200
-"""No event is later: 9999-12-31 and the like stand for "open"."""
 
 
 @gate(
@@ -113,7 +112,8 @@ def _latest_year(con: duckdb.DuckDBPyConnection, sources: Iterable[SourceColumn]
         if exists(con, source.table):
             year = f"year({identifier(source.column)})"
             row = con.execute(
-                f"select max({year}) filter (where {year} <= ?) from {source.table.sql}", [_LAST]
+                f"select max({year}) filter (where {year} <= ?) from {source.table.sql}",
+                [LATEST_YEAR],
             ).fetchone()
             years.append(row[0] if row else None)
     return max((int(year) for year in years if year is not None), default=None)
