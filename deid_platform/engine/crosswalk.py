@@ -18,6 +18,7 @@ import pyarrow as pa
 from deid_platform.core.contract import Contract
 from deid_platform.core.errors import ZoneError
 from deid_platform.core.zones import Zone
+from deid_platform.engine.catalog import row_count
 from deid_platform.engine.sql import identifier, qualified
 
 KEY_COLUMNS: dict[Zone, str] = {
@@ -84,8 +85,7 @@ def _mint(
     con: duckdb.DuckDBPyConnection, crosswalk: str, random_bytes: Callable[[int], bytes]
 ) -> int:
     """Give every new value its keys; how many there were."""
-    row = con.execute(f"select count(*) from temp.main.{_NEW_VALUES}").fetchone()
-    count = int(row[0]) if row else 0
+    count = row_count(con, f"temp.main.{_NEW_VALUES}")
     if not count:
         return 0
     keys = {

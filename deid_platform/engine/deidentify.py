@@ -22,9 +22,10 @@ from deid_platform.core.transforms.surrogate import Surrogate
 from deid_platform.core.zones import Zone
 from deid_platform.engine import builds
 from deid_platform.engine.builds import Build
+from deid_platform.engine.catalog import table_exists
 from deid_platform.engine.crosswalk import SCHEMA as CROSSWALK
 from deid_platform.engine.database import translated
-from deid_platform.engine.reference_year import reference_year, table_exists
+from deid_platform.engine.reference_year import reference_year
 from deid_platform.engine.sql import identifier, qualified
 from deid_platform.engine.treatment import PARTITION, WHOLE, treatment_sql, zone_columns
 
@@ -198,7 +199,7 @@ def _check_ingested(con: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     needed = [("main", contract.name)]
     needed += [(CROSSWALK, contract.crosswalk(d)) for d in sorted({*contract.surrogates.values()})]
     for schema, table in needed:
-        if not table_exists(con, Zone.RAW, schema, table):
+        if not table_exists(con, Zone.RAW.value, schema, table):
             raise ZoneError(f"raw.{schema}.{table}", "there is no such table", "ingest it first")
 
 

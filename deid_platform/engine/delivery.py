@@ -7,7 +7,6 @@ does not choose. Nothing here opens DuckDB or reads a row.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 import re
 import stat
@@ -17,15 +16,17 @@ from pathlib import Path
 from deid_platform.core.contract import Contract
 from deid_platform.core.errors import DeliveryError
 from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.durable_files import sha256_of
 
 UNPARTITIONED = "all"
 """The partition of a table whose contract has none."""
 
 _PARTITION = "{partition}"
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-_FORMATS = {".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+FORMATS = {".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+"""What the end of a file's name says of its format."""
+_ANY_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}(\.(gz|zst|zip|bak|tmp|part|partial|filepart))?")
 _GLOB = frozenset("*?[")
-_CHUNK = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +46,12 @@ class Delivery:
         Raises:
             DeliveryError: the file cannot be read.
         """
-        sha = hashlib.sha256()
         try:
-            with self.path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    sha.update(chunk)
+            return sha256_of(self.path)
         except OSError:
             raise self.refusal(
                 "the file cannot be read", "check its owner and mode, and deliver it again"
             ) from None
-        return f"sha256:{sha.hexdigest()}"
 
     def check_unchanged(self) -> None:
         """Refuse a file that somebody wrote to while it was being loaded.
@@ -83,8 +80,9 @@ def find_delivery(deployment: Deployment, contract: Contract, partition: str) ->
     None is only possible for a contract whose source is not required and whose folder is absent.
 
     Raises:
-        DeliveryError: missing, ambiguous, unreadable, empty, not a regular file, of a format the
-            contract does not list, or a link that leaves the landing folder.
+        DeliveryError: missing, ambiguous, named with more than the contract says, unreadable,
+            empty, not a regular file, of a format the contract does not list, or a link that leaves
+            the landing folder.
     """
     check_partition(contract, partition)
     expected = contract.source.files.replace(_PARTITION, partition)
@@ -97,8 +95,15 @@ def find_delivery(deployment: Deployment, contract: Contract, partition: str) ->
             "no file of that name is in the landing folder",
             "deliver it, or run another partition",
         )
+    unlike = sum(not _is_plain(path.name, expected) for path in matching)
+    if unlike:
+        raise DeliveryError(
+            expected,
+            f"{unlike} files claim to be this delivery and have more in their names than it says",
+            "rename them; names of files are recorded, and may hold nothing of a person",
+        )
     formats = contract.source.formats
-    wrong = [path.name for path in matching if _FORMATS.get(path.suffix.lower()) not in formats]
+    wrong = [path.name for path in matching if FORMATS.get(path.suffix.lower()) not in formats]
     if wrong:
         raise DeliveryError(
             expected,
@@ -145,6 +150,14 @@ def check_partition(contract: Contract, partition: str) -> None:
         raise DeliveryError(
             contract.name, "a partition is a month", "write it as YYYY-MM, such as 2024-03"
         )
+
+
+def _is_plain(name: str, expected: str) -> bool:
+    """Whether a file's name adds no more than an extension to one that leaves it open."""
+    stem, ending = expected.rpartition("/")[2][:-2], expected[-2:]
+    if ending != ".*" or set(stem) & _GLOB:
+        return True  # the contract says more exactly, or less, on purpose
+    return _ANY_SUFFIX.fullmatch(name[len(stem) :]) is not None
 
 
 def _pattern(contract: Contract, partition: str | None) -> re.Pattern[str]:
@@ -194,7 +207,7 @@ def _checked(deployment: Deployment, contract: Contract, path: Path) -> Delivery
             "its path holds one of * ? [, which DuckDB reads as a pattern of several files",
             "rename the file, or move DEID_HOME",
         )
-    format_ = _FORMATS[path.suffix.lower()]
+    format_ = FORMATS[path.suffix.lower()]
     if status.st_size == 0 and not (format_ == "ndjson" and contract.source.allow_empty):
         raise DeliveryError(name, "the file is empty (0 bytes)", "deliver it again")
     return Delivery(

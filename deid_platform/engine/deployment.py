@@ -14,7 +14,8 @@ from deid_platform.core.errors import ZoneKeyError
 from deid_platform.core.zones import ENCRYPTED, Zone
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_KEY_BYTES = 32
+KEY_BYTES = 32
+"""Length of a zone's key: AES-256."""
 _LONGEST_FILE = 1024
 
 
@@ -143,7 +144,7 @@ class Deployment:
 
 def _is_key(text: str) -> bool:
     try:
-        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
+        return len(base64.b64decode(text, validate=True)) == KEY_BYTES
     except (binascii.Error, ValueError):
         return False
 

@@ -27,6 +27,7 @@ from packaging.specifiers import SpecifierSet
 
 from deid_platform.core.errors import DeidError
 from deid_platform.core.zones import ENCRYPTED, Zone
+from deid_platform.engine.catalog import tables
 from deid_platform.engine.database import attach_copy, connect, open_zone
 from deid_platform.engine.dbt_manifest import dbt_executable, target_folder
 from deid_platform.engine.dbt_sources import check_sources
@@ -36,7 +37,7 @@ from deid_platform.engine.lock_holders import holders
 from deid_platform.engine.publications import load_policy, load_publications
 from deid_platform.engine.restore import interrupted
 from deid_platform.engine.rotation import unfinished
-from deid_platform.engine.zone_copies import existing, key_id, tables
+from deid_platform.engine.zone_copies import existing, key_id
 
 _PACKAGE = "deid-platform"
 _TOLD = ("dagster", "dbt-core", "duckdb")

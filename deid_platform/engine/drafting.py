@@ -26,6 +26,7 @@ from deid_platform.core.errors import DeliveryError
 from deid_platform.core.patterns import PATTERNS
 from deid_platform.core.transforms.base import TEMPORAL, ColumnType
 from deid_platform.engine.database import connect, lock_down
+from deid_platform.engine.delivery import FORMATS
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.sql import identifier as quoted
 
@@ -39,12 +40,6 @@ _ENOUGH = 50
 _MAY_NUMBER = (ColumnType.VARCHAR, ColumnType.INTEGER, ColumnType.BIGINT)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """Of any version: Presidio's recognizer passes over those that carry none."""
-_FORMATS = {
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-}
 _READERS = {
     "csv": "read_csv(?, header = true, null_padding = true)",
     "parquet": "read_parquet(?)",
@@ -116,7 +111,7 @@ def draft_contract(deployment: Deployment, file: Path) -> Draft:
         DeliveryError: the file is missing, of another format, or cannot be read.
     """
     file = file.resolve()
-    kind = _FORMATS.get(file.suffix.lower())
+    kind = FORMATS.get(file.suffix.lower())
     if kind is None:
         raise DeliveryError(file.name, "unknown format", "give a .csv, .parquet or .ndjson file")
     if not file.is_file():

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from deid_platform.core.errors import ZoneError
 from deid_platform.core.zones import ENCRYPTED
-from deid_platform.engine.deployment import Deployment
-
-_KEY_BYTES = 32
+from deid_platform.engine.deployment import KEY_BYTES, Deployment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +75,7 @@ def _made_key(file: Path) -> bool:
     if file.exists():
         return False
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    text = base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n"
+    text = base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as out:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import duckdb
 
 from deid_platform.core.errors import ZoneError
+from deid_platform.engine.catalog import row_count
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.gates.subjects import TableName
 from deid_platform.engine.sql import identifier
@@ -39,8 +40,7 @@ def promote_tables(
                     "the promoted copy differs from its source",
                     "run it again; the zone keeps its last good table",
                 )
-            counted = con.execute(f"select count(*) from {target.sql}").fetchone()
-            rows += int(counted[0]) if counted else 0
+            rows += row_count(con, target.sql)
         con.execute("commit")
     except BaseException:
         con.execute("rollback")

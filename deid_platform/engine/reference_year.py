@@ -11,6 +11,7 @@ from deid_platform.core.attributes import IdentifierClass
 from deid_platform.core.contract import Contract
 from deid_platform.core.transforms.date_to_year import LATEST_YEAR, DateToYear, year_of
 from deid_platform.core.zones import Zone
+from deid_platform.engine.catalog import table_exists
 
 
 def reference_year(con: duckdb.DuckDBPyConnection, system: Sequence[Contract]) -> int | None:
@@ -24,7 +25,7 @@ def reference_year(con: duckdb.DuckDBPyConnection, system: Sequence[Contract]) -
     latest: list[int] = []
     for contract in system:
         columns = _dated(contract)
-        if not columns or not table_exists(con, Zone.RAW, "main", contract.name):
+        if not columns or not table_exists(con, Zone.RAW.value, "main", contract.name):
             continue
         raw = ibis.table(
             {name: contract.columns[name].type.ibis for name in columns},
@@ -51,13 +52,3 @@ def _dated(contract: Contract) -> list[str]:
         and column.type in DateToYear.accepts
         and column.treatment(Zone.DEIDENTIFIED).name in ("date_to_year", "birth_year")
     ]
-
-
-def table_exists(con: duckdb.DuckDBPyConnection, catalog: str, schema: str, table: str) -> bool:
-    """Whether an attached file holds a table."""
-    found = con.execute(
-        "select 1 from duckdb_tables() where database_name = ? and schema_name = ? "
-        "and table_name = ?",
-        [str(catalog), schema, table],
-    )
-    return found.fetchone() is not None

@@ -30,6 +30,7 @@ from deid_platform.engine.backup import (
     ledger_file,
     read_manifest,
 )
+from deid_platform.engine.catalog import row_count, tables
 from deid_platform.engine.database import hold_zones
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.durable_files import sha256_of, sync, write_durably
@@ -37,7 +38,6 @@ from deid_platform.engine.sql import qualified
 from deid_platform.engine.zone_copies import (
     existing,
     key_id,
-    tables,
     upkeep,
 )
 
@@ -202,8 +202,7 @@ def _verify(
             rows = {}
             for schema, name in tables(con, zone.value):
                 table = qualified(zone.value, schema, name)
-                counted = con.execute(f"select count(*) from {table}").fetchone()
-                rows[f"{schema}.{name}"] = int(counted[0]) if counted else 0
+                rows[f"{schema}.{name}"] = row_count(con, table)
             if rows != dict(backed_up.rows):
                 raise ZoneError(
                     zone.value,

@@ -18,7 +18,7 @@ from pathlib import Path
 from deid_platform.core.errors import ZoneError, ZoneKeyError
 from deid_platform.core.zones import ENCRYPTED, Zone
 from deid_platform.engine.database import STAGING, attach_copy, hold_zones
-from deid_platform.engine.deployment import Deployment
+from deid_platform.engine.deployment import KEY_BYTES, Deployment
 from deid_platform.engine.durable_files import sync, write_durably
 from deid_platform.engine.sql import identifier
 from deid_platform.engine.zone_copies import (
@@ -30,8 +30,6 @@ from deid_platform.engine.zone_copies import (
     upkeep,
     wal_of,
 )
-
-_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +200,7 @@ def _begun(change: _Change, random_bytes: Callable[[int], bytes]) -> Rotation:
                 con.execute(f"checkpoint {identifier(name)}")
                 check_no_wal(file)
             if change.new_key_file is not None:
-                text = base64.b64encode(random_bytes(_KEY_BYTES)) + b"\n"
+                text = base64.b64encode(random_bytes(KEY_BYTES)) + b"\n"
                 write_durably(change.new_key_file, text)
             new = change.new()
             copied = {

@@ -17,6 +17,7 @@ from typing import Any
 
 from deid_platform.core.errors import ZoneError
 from deid_platform.core.zones import ENCRYPTED, Zone
+from deid_platform.engine.catalog import row_count, tables
 from deid_platform.engine.database import SNAPSHOT, open_zone
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.durable_files import make_private, sha256_of, sync
@@ -78,9 +79,9 @@ def publish_snapshot(
     make_private(target.parent, _FOLDER_MODE)
     draft = target.with_name(f".{name}.{secrets.token_hex(8)}.duckdb")
     try:
-        tables = _copy(deployment, zone, schema, draft)
+        copied = _copy(deployment, zone, schema, draft)
         digest = _sealed(draft)
-        snapshot = Snapshot(name=name, file=target, sha256=digest, tables=tables)
+        snapshot = Snapshot(name=name, file=target, sha256=digest, tables=copied)
         manifest = json.dumps(snapshot.metadata(), indent=2, sort_keys=True) + "\n"
         draft_manifest = draft.with_suffix(".json")
         draft_manifest.write_text(manifest, "utf-8")
@@ -121,33 +122,25 @@ def _file(deployment: Deployment, name: str) -> Path:
 
 def _copy(deployment: Deployment, zone: Zone, schema: str, draft: Path) -> dict[str, SnapshotTable]:
     with open_zone(deployment, None, reading=[zone], snapshot=draft) as con:
-        names = [
-            row[0]
-            for row in con.execute(
-                "select table_name from duckdb_tables() "
-                "where database_name = ? and schema_name = ? order by table_name",
-                [zone.value, schema],
-            ).fetchall()
-        ]
+        names = [name for held, name in tables(con, zone.value) if held == schema]
         if not names:
             raise ZoneError(
                 f"{zone.value}.{schema}", "it holds no tables yet", "run the assets that make them"
             )
-        tables = {}
+        copied = {}
         con.execute("begin")
         for name in names:
             copy = qualified(SNAPSHOT, "main", name)
             source = qualified(zone.value, schema, name)
             con.execute(f"create table {copy} as from {source}")
-            rows = con.execute(f"select count(*) from {copy}").fetchone()
-            tables[name] = SnapshotTable(
-                rows=int(rows[0]) if rows else 0, fingerprint=fingerprint(con, copy)
+            copied[name] = SnapshotTable(
+                rows=row_count(con, copy), fingerprint=fingerprint(con, copy)
             )
-            if tables[name].fingerprint != fingerprint(con, source):
+            if copied[name].fingerprint != fingerprint(con, source):
                 raise ZoneError(source, "the copy differs from the table", "publish it again")
         con.execute("commit")
         con.execute(f"checkpoint {SNAPSHOT}")
-    return tables
+    return copied
 
 
 def _sealed(file: Path) -> str:

@@ -15,6 +15,7 @@ import duckdb
 
 from deid_platform.core.errors import ZoneError
 from deid_platform.core.zones import Zone
+from deid_platform.engine.catalog import row_count, tables
 from deid_platform.engine.database import attach_copy
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.durable_files import sync
@@ -83,22 +84,9 @@ def contents(con: duckdb.DuckDBPyConnection, catalog: str) -> Contents:
     rows = {}
     for schema, name in tables(con, catalog):
         table = qualified(catalog, schema, name)
-        counted = con.execute(f"select count(*) from {table}").fetchone()
-        rows[f"{schema}.{name}"] = int(counted[0]) if counted else 0
+        rows[f"{schema}.{name}"] = row_count(con, table)
         digest.update(fingerprint(con, table).encode())
     return Contents(rows=rows, digest=f"sha256:{digest.hexdigest()}")
-
-
-def tables(con: duckdb.DuckDBPyConnection, catalog: str) -> list[tuple[str, str]]:
-    """Schema and name of each table of an attached database, in order."""
-    return [
-        (str(schema), str(name))
-        for schema, name in con.execute(
-            "select schema_name, table_name from duckdb_tables() where database_name = ? "
-            "order by all",
-            [catalog],
-        ).fetchall()
-    ]
 
 
 def _definitions(con: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:

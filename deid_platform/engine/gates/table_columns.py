@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deid_platform.core.errors import GateError
+from deid_platform.engine.catalog import table_exists
 from deid_platform.engine.gates.subjects import Subject, TableName
 from deid_platform.engine.sql import identifier
 
@@ -46,14 +47,7 @@ def column_types(con: duckdb.DuckDBPyConnection, table: TableName) -> dict[str, 
 
 def exists(con: duckdb.DuckDBPyConnection, table: TableName) -> bool:
     """Whether the table, or a view of that name, is there."""
-    row = con.execute(
-        """
-        select count(*) from duckdb_columns()
-        where database_name = ? and schema_name = ? and table_name = ?
-        """,
-        [table.catalog, table.schema, table.name],
-    ).fetchone()
-    return bool(row and row[0])
+    return table_exists(con, table.catalog, table.schema, table.name)
 
 
 def declared_labels(con: duckdb.DuckDBPyConnection, subject: Subject, column: str) -> list[str]:
