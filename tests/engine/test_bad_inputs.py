@@ -210,6 +210,15 @@ def test_two_formats_of_one_month_are_refused(deployment: Deployment) -> None:
     check_refused(deployment, visits_contract(), "2 files claim to be this delivery")
 
 
+@pytest.mark.parametrize("said", [CANARY, f"{CANARY.replace(' ', '_')}", "MRN00177"])
+def test_a_file_name_that_says_more_is_refused_and_not_repeated(
+    deployment: Deployment, said: str
+) -> None:
+    land(deployment, f"{FILE}.{said}.csv", GOOD)
+    told = check_refused(deployment, visits_contract(), "have more in their names")
+    assert said not in str(told)
+
+
 def test_a_link_that_leaves_the_landing_folder_is_refused(
     deployment: Deployment, tmp_path: Path
 ) -> None:
