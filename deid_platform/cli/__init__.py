@@ -12,7 +12,7 @@ import json
 import pkgutil
 import sys
 import traceback
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,6 +22,9 @@ from deid_platform.core.errors import DeidError
 # What is printed may hold text of other people's making, a cell or a file name: it is never markup.
 console = Console(stderr=False, markup=False, emoji=False)
 progress_console = Console(stderr=True, markup=False, emoji=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+"""The option of every command that a program may read."""
 
 
 def build_app() -> typer.Typer:

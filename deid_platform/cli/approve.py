@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from deid_platform.cli.request import As, AsJson, actor, report
+from deid_platform.cli import AsJson
+from deid_platform.cli.request import As, RequestId, actor, report
 from deid_platform.core.workflow import Role
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance import decisions
 from deid_platform.governance.ledger import Ledger
 
-_RequestId = Annotated[str, typer.Argument(help="Id of the request.")]
 _InRole = Annotated[Role, typer.Option("--role", help="In which role you decide.")]
 
 
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command("reject")(reject)
 
 
-def approve(request: _RequestId, role: _InRole, as_person: As, as_json: AsJson = False) -> None:
+def approve(request: RequestId, role: _InRole, as_person: As, as_json: AsJson = False) -> None:
     """Approve a request: bound to the candidate's content, its policy and its gate results.
 
     The requester cannot. If any of these changes afterwards, the approval no longer holds.
@@ -35,7 +35,7 @@ def approve(request: _RequestId, role: _InRole, as_person: As, as_json: AsJson =
 
 
 def reject(
-    request: _RequestId,
+    request: RequestId,
     role: _InRole,
     reason: Annotated[str, typer.Option(help="Why, in one line.")],
     as_person: As,

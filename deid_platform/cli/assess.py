@@ -9,7 +9,7 @@ import typer
 from rich.console import Group
 from rich.table import Table
 
-from deid_platform.cli import console, print_json
+from deid_platform.cli import AsJson, console, print_json
 from deid_platform.core.errors import DeidError
 from deid_platform.core.faults import AssessmentFault, DeclarationFault
 from deid_platform.core.risk.score_sheet import ScoreSheet
@@ -34,7 +34,7 @@ def assess(
         bool, typer.Option("--suggest", help="Also search designs that score lower.")
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score a table under the DDG and say what must happen before it may be shown.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.core.errors import GateError
 from deid_platform.engine.deployment import Deployment
 
@@ -32,7 +32,7 @@ def attack(
     all_worked: Annotated[
         bool, typer.Option("--all", help="Work out every finding, not the first 20.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Try to get hidden cells back from sums, codes and zeros, and show how.
 

@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.engine.deployment import Deployment
-
-_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def backup(
     folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Back up zones, ledger, snapshots and bundles as one set of one moment.
 
@@ -71,7 +69,7 @@ def restore(
     digest: Annotated[
         str | None, typer.Option(help="What `deid backup` printed: refuse any other set.")
     ] = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put a backup in the place of the zones, the ledger, snapshots and bundles.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.core.errors import DeclarationError
 from deid_platform.core.zones import Zone
 from deid_platform.engine.deployment import Deployment
@@ -30,7 +30,7 @@ def check(
     names: Annotated[
         list[str] | None, typer.Argument(help="Contracts to check; all of them by default.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Hold contracts against Safe Harbor, the limited data set rules and each other.
 
@@ -81,7 +81,7 @@ def new(
         Path | None,
         typer.Option("--output", "-o", help="Write here instead of standard output."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draft a contract from a file: types and classes proposed, each with its reason.
 

@@ -14,7 +14,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.cli.request import actor
 from deid_platform.cli.run import print_outcome, run_job
 from deid_platform.cli.status import zones_table
@@ -63,7 +63,7 @@ def demo(
         Path | None, typer.Option(help="Folder of a Synthea CSV export to take along.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same visits.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Generate visits, take them through the whole path, and release one table.
 

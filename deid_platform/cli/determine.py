@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from deid_platform.cli import console, print_json
-from deid_platform.cli.request import As, AsJson, actor
+from deid_platform.cli import AsJson, console, print_json
+from deid_platform.cli.request import As, actor
 from deid_platform.core.workflow import Role
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.doctor import Finding, Level
 
@@ -31,7 +31,7 @@ def doctor(
     fix: Annotated[
         bool, typer.Option("--fix", help="End runs whose process is gone; free what they hold.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Examine a deployment: versions, modes, keys, zones, disk, Dagster, ledger, declarations.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from deid_platform.cli import console, print_json
+from deid_platform.cli import AsJson, console, print_json
 from deid_platform.engine.deployment import Deployment
 
 
@@ -15,7 +13,7 @@ def register(app: typer.Typer) -> None:
     app.command("init")(init)
 
 
-def init(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def init(as_json: AsJson = False) -> None:
     """Make the folders of DEID_HOME and a key for each encrypted zone.
 
     Nothing that exists is changed. Example: `DEID_HOME=/srv/deid deid init`

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.core.errors import ZoneKeyError
 from deid_platform.core.zones import ENCRYPTED, Zone
 from deid_platform.engine.deployment import Deployment
@@ -27,7 +27,7 @@ def _group() -> None:
 
 def rotate(
     zone: Annotated[str, typer.Argument(help="`raw` or `limited`.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Encrypt a zone anew under a new key, which is never printed.
 

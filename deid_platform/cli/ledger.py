@@ -7,12 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from deid_platform.cli import console, print_json
+from deid_platform.cli import AsJson, console, print_json
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance.chain import Entry, Head
 from deid_platform.governance.ledger import Ledger
-
-_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +26,7 @@ def verify(
     pinned: Annotated[
         str | None, typer.Option("--head", help="A head noted earlier, as SEQUENCE:HASH.")
     ] = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Recompute the whole chain; the first bad link is named, and the exit code is 16.
 
@@ -41,7 +39,7 @@ def verify(
     console.print(f"the chain holds: {found.sequence:,} entries", highlight=False)
 
 
-def head(as_json: _AsJson = False) -> None:
+def head(as_json: AsJson = False) -> None:
     """Print the last link. Kept elsewhere, it proves later that nothing before it was changed.
 
     Example: `deid ledger head > head.txt`
@@ -58,7 +56,7 @@ def show(
         str | None, typer.Option(help="Of this table or publication only, by its recorded name.")
     ] = None,
     last: Annotated[int, typer.Option(min=1, help="How many of the newest entries.")] = 20,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the newest entries, oldest first.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.engine.deployment import Deployment
 
 
@@ -35,7 +35,7 @@ def mask(
         float | None,
         typer.Option("--time-limit", min=1, help="Seconds for a cheaper pattern and the attack."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Mask a table so that no small cell can be worked out, and prove it.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.cli.assess import error_report
 from deid_platform.core.errors import DeidError, ZoneError
 from deid_platform.core.faults import DeclarationFault
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def diff(
     before: Annotated[str, typer.Argument(help="A policy by name, or a path.")],
     after: Annotated[str, typer.Argument(help="Another policy, or an overlay.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every rule that changes, and which publications here would come out differently.
 
@@ -78,7 +78,7 @@ def vectors(
     policy: Annotated[
         str, typer.Option("--policy", help="The policy or overlay to test.")
     ] = "calhhs_ddg_2",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run worked examples and print, per id, pass or fail with expected against got.
 

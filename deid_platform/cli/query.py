@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.engine.deployment import Deployment
 
 
@@ -22,7 +22,7 @@ def query(
     snapshot: Annotated[str, typer.Argument(help="`marts` or `release`.")],
     sql: Annotated[str, typer.Argument(help="One select statement.")],
     limit: Annotated[int, typer.Option("--limit", min=1, help="Print at most so many rows.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Ask a published snapshot, read-only; no run is disturbed, and none disturbs it.

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from deid_platform.cli import console, print_json, progress_console
-from deid_platform.cli.request import As, AsJson, actor, report
+from deid_platform.cli import AsJson, console, print_json, progress_console
+from deid_platform.cli.request import As, RequestId, actor, report
 from deid_platform.core.workflow import Role
 from deid_platform.core.zones import Zone
 from deid_platform.engine.dbt_manifest import ensure_manifest
@@ -19,8 +19,6 @@ from deid_platform.governance.publish import publish
 from deid_platform.governance.requests import request_of
 from deid_platform.governance.snapshots import RELEASE_SNAPSHOT, publish_and_record
 
-_RequestId = Annotated[str, typer.Argument(help="Id of the request.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add `deid release` and `deid recall`."""
@@ -29,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def release(
-    request: _RequestId,
+    request: RequestId,
     as_person: As,
     target: Annotated[str, typer.Option("--to", help="Export target.")] = "csv_bundle",
     as_json: AsJson = False,
@@ -82,7 +80,7 @@ def release(
 
 
 def recall(
-    request: _RequestId,
+    request: RequestId,
     reason: Annotated[str, typer.Option(help="Why, in one line.")],
     as_person: As,
     role: Annotated[Role, typer.Option(help="In which role you decide.")] = Role.DATA_STEWARD,

@@ -10,16 +10,16 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from deid_platform.cli import console, print_json
+from deid_platform.cli import AsJson, console, print_json
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance import decisions
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.requests import Actor, Request, request_of, requests, waiting
 
+RequestId = Annotated[str, typer.Argument(help="Id of the request.")]
 As = Annotated[
     str, typer.Option("--as", help="Who you are, as person:NAME. Asserted and recorded.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 class _NewByDefault(TyperGroup):
@@ -102,7 +102,7 @@ def list_requests(
 
 
 def show(
-    request: Annotated[str, typer.Argument(help="Id of the request.")],
+    request: RequestId,
     as_json: AsJson = False,
 ) -> None:
     """Show one request: what it is bound to and everything that happened to it.
@@ -123,7 +123,7 @@ def show(
 
 
 def withdraw(
-    request: Annotated[str, typer.Argument(help="Id of the request.")],
+    request: RequestId,
     reason: Annotated[str, typer.Option(help="Why, in one line.")],
     as_person: As,
     as_json: AsJson = False,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.core.errors import DeidError, DeliveryError, GateError, ToolError
 from deid_platform.engine.deployment import Deployment
 
@@ -40,7 +40,7 @@ def run(
         str | None, typer.Option("--from", help="First month, YYYY-MM; default: all delivered.")
     ] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last month, YYYY-MM.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take what is in the landing folder through the path, up to gated candidates.
 

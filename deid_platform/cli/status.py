@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deid_platform.cli import console, print_json
+from deid_platform.cli import AsJson, console, print_json
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.inventory import ZoneState, inventory
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     show_tables: Annotated[
         bool, typer.Option("--tables/--no-tables", help="List every table.")
     ] = True,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from deid_platform.cli import console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json, progress_console
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.synthetic import FileFormat, Generated, Scenario, generate
 
@@ -39,7 +39,7 @@ def synth(
         typer.Option(help="Where to list the markers. [default: canaries.json in the folder]"),
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace files of the same months.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Generate emergency-department visits of a California health department.
 
