@@ -49,9 +49,13 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def prose(docstring: str | None) -> str:
-    """A docstring as Markdown: reflowed, reStructuredText quotes as Markdown ones."""
+    """A docstring as Markdown: reflowed, reStructuredText quotes as Markdown ones.
+
+    What it raises is left out: that is for callers in code.
+    """
     paragraphs = (docstring or "").replace("``", "`").strip().split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    told = [one for one in paragraphs if not one.lstrip().startswith("Raises:")]
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in told)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,12 @@ def assess_file(file: Path, publication: Publication, policy: DdgPolicy) -> Scor
 def assess_relation(
     con: duckdb.DuckDBPyConnection, source: str, publication: Publication, policy: DdgPolicy
 ) -> ScoreSheet:
-    """Assess a table that a session can read, given as SQL text of the engine's making."""
+    """Assess a table that a session can read, given as SQL text of the engine's making.
+
+    Raises:
+        DeclarationError: the declaration names what the policy does not list.
+        AssessmentError: the table cannot be assessed.
+    """
     return assess(publication, measure(con, source, publication, policy), policy)
 
 

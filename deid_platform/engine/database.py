@@ -212,14 +212,22 @@ def _sweep(scratch: Path) -> None:
 
 
 def connect(spill: Path) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB that can write encrypted files and spills encrypted ones to ``spill``."""
+    """An in-memory DuckDB that can write encrypted files and spills encrypted ones to ``spill``.
+
+    Raises:
+        ZoneError: the extension that brings OpenSSL is not installed.
+    """
     con = duckdb.connect(":memory:")
     configure(con, spill)
     return con
 
 
 def configure(con: duckdb.DuckDBPyConnection, spill: Path) -> None:
-    """Give a fresh in-memory DuckDB OpenSSL and encrypted spilling, and forbid it downloads."""
+    """Give a fresh in-memory DuckDB OpenSSL and encrypted spilling, and forbid it downloads.
+
+    Raises:
+        ZoneError: the extension that brings OpenSSL is not installed.
+    """
     con.execute(f"load {literal(str(_openssl_extension()))}")
     con.execute("set temp_file_encryption = true")
     con.execute(f"set temp_directory = {literal(str(spill))}")

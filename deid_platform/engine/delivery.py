@@ -124,6 +124,9 @@ def available_partitions(deployment: Deployment, contract: Contract) -> list[str
     """The partitions that have a file in the landing folder, in order.
 
     An unpartitioned contract has the one partition ``all``, or none without a file.
+
+    Raises:
+        DeliveryError: the folder cannot be read.
     """
     pattern = _pattern(contract, None)
     _, matching = _matching(deployment, contract, pattern)

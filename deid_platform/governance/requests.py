@@ -145,7 +145,11 @@ class Waiting:
 
 
 def requests(records: Records, publication: str | None = None) -> dict[str, Request]:
-    """Every request, by id, in order of submission."""
+    """Every request, by id, in order of submission.
+
+    Raises:
+        AuthorisationError: the ledger tells of a step that the workflow does not have.
+    """
     found: dict[str, Request] = {}
     for entry in records.entries(kinds=tuple(_ACTIONS), subject=publication):
         event: Any = entry.event
@@ -179,7 +183,11 @@ def latest_candidate(records: Records, publication: str) -> CandidateBuilt | Non
 
 
 def waiting(records: Records) -> list[Waiting]:
-    """What waits for which role, oldest first."""
+    """What waits for which role, oldest first.
+
+    Raises:
+        AuthorisationError: see `requests`.
+    """
     found = []
     for one in requests(records).values():
         if one.state not in (State.SUBMITTED, State.RELEASE_APPROVED):

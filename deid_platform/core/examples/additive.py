@@ -203,7 +203,11 @@ class Additive:
 
 
 def as_table(table: Fields, margins: bool, gate: frozenset[str] | bool) -> Additive:
-    """A two-way table with the margins that it shows."""
+    """A two-way table with the margins that it shows.
+
+    Raises:
+        DeclarationFault: its values do not fit its rows and columns.
+    """
     rows = [label(row) for row in table.need("rows")]
     columns = [label(column) for column in table.need("columns")]
     values = table.need("values")

@@ -56,6 +56,9 @@ def identifier_overlap(con: duckdb.DuckDBPyConnection, subject: Subject) -> Find
     Where nearly all values of a column are numbers, a few short ones that are also record numbers
     are taken for codes of a terminology. Surrogate keys are compared: random 63-bit numbers meet no
     identifier by chance, and a key that equals one is the leak this gate is for.
+
+    Raises:
+        GateError: none of the raw tables is there to compare with.
     """
     try:
         columns, of_codes = _collect(con, subject)

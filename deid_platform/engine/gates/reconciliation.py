@@ -31,6 +31,9 @@ def reconciliation(con: duckdb.DuckDBPyConnection, subject: Subject) -> Finding:
 
     A limited table is compared partition by partition, a de-identified one by calendar year, an
     aggregate by its margin. `candidate_matches` accounts for the rest of the way.
+
+    Raises:
+        GateError: no raw table is declared to reconcile with.
     """
     if isinstance(subject, CandidateSubject):
         return _aggregate(con, subject)

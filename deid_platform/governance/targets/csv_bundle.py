@@ -38,7 +38,11 @@ _DATASTORE_TYPES = {"integer": "int", "number": "numeric", "date": "timestamp"}
 
 @target("csv_bundle")
 def write(con: duckdb.DuckDBPyConnection, table: str, release: Release, folder: Path) -> None:
-    """CSV with its data dictionary, a note on suppression, and Dublin Core and CKAN metadata."""
+    """CSV with its data dictionary, a note on suppression, and Dublin Core and CKAN metadata.
+
+    Raises:
+        GateError: a header, label or number that a spreadsheet program or a portal would misread.
+    """
     _check_headers(release)
     _check_formulas(con, table, release)
     _check_numbers(con, table, release)
