@@ -1,14 +1,18 @@
-"""Examines the ledger for `deid doctor`: it opens, its chain holds, the clock agrees with it."""
+"""Examines the ledger for `deid doctor`: it opens, its chain holds, clock and outbox agree."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.doctor import Finding, failure, guarded, note, ok
 from deid_platform.governance.chain import Head
+from deid_platform.governance.events import RequestReleased
 from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.publish import MANIFEST
 
 _AREA = "ledger"
 _TOLERATED = timedelta(minutes=2)
@@ -30,6 +34,7 @@ def _examined(deployment: Deployment, now: datetime) -> Iterator[Finding]:
         kept = "a file" if is_file else "a server"
         yield ok(_AREA, f"in {kept}; its chain of {head.sequence:,} entries holds")
         yield from _clock(ledger, head, now)
+        yield from _bundles(deployment, ledger)
     finally:
         ledger.close()
 
@@ -51,3 +56,32 @@ def _clock(ledger: Ledger, head: Head, now: datetime) -> Iterator[Finding]:
         )
         return
     yield ok("clock", "not behind the ledger's last entry")
+
+
+def _bundles(deployment: Deployment, ledger: Ledger) -> Iterator[Finding]:
+    """Whether the outbox holds only what this ledger recorded, byte for byte by the manifests.
+
+    A release under another ledger (``DEID_LEDGER_URL``) leaves no trace in this one.
+    """
+    recorded = {
+        entry.payload["release"]: entry.payload["manifest_digest"]
+        for entry in ledger.entries(kinds=[RequestReleased])
+    }
+    folders = sorted(path for path in deployment.outbox.glob("*/*") if path.is_dir())
+    strange = [one for one in folders if _manifest_digest(one) != recorded.get(one.name, "")]
+    if strange:
+        yield failure(
+            "outbox",
+            f"{len(strange)} bundles are no releases that this ledger recorded, the first: "
+            f"{strange[0].relative_to(deployment.home)}",
+            "take them back from their readers and find out who released them",
+        )
+    elif folders:
+        yield ok("outbox", f"{len(folders)} bundles, each as the ledger recorded it")
+
+
+def _manifest_digest(bundle: Path) -> str | None:
+    try:
+        return hashlib.sha256((bundle / MANIFEST).read_bytes()).hexdigest()
+    except OSError:
+        return None
