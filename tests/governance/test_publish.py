@@ -1,13 +1,10 @@
+"""What leaves through a release, and everything that stops one."""
+
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import json
-import multiprocessing
-import os
-import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -22,43 +19,17 @@ from deid_platform.core.errors import (
 from deid_platform.core.workflow import Role, State
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
-from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.governance import decisions
 from deid_platform.governance import publish as publish_module
-from deid_platform.governance.events import ActionRefused, DeliveryMade, RequestReleased
-from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.events import ActionRefused, RequestReleased
 from deid_platform.governance.publish import publish
 from deid_platform.governance.requests import Actor, request_of
 from deid_platform.governance.targets import target_names
-from tests.support.governance import ANA, BEN, DANA, NAME, ROWS, World, opened, world
+from tests.support.governance import ANA, BEN, DANA, NAME, ROWS, World
+from tests.support.releases import another_world, count, nothing_is_out, outbox, released_rows
 
 CHANGED = (*ROWS[:-1], ("Alpine", 2024, 26, 20, 1200, 0))
-
-
-def outbox(one: World) -> dict[str, bytes]:
-    folder = one.deployment.outbox
-    return {
-        str(file.relative_to(folder)): file.read_bytes()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    }
-
-
-def released_rows(one: World) -> list[tuple]:
-    with open_zone(one.deployment, None, reading=[Zone.RELEASE]) as con:
-        return con.execute(f"select * from release.main.{NAME}").fetchall()
-
-
-def nothing_is_out(one: World) -> bool:
-    if outbox(one):
-        return False
-    with open_zone(one.deployment, Zone.RELEASE) as con:
-        return con.execute("select count(*) from duckdb_tables()").fetchone() == (0,)
-
-
-def count(one: World, kind: type) -> int:
-    return sum(1 for _ in one.ledger.entries(kinds=[kind]))
 
 
 def bundle(one: World) -> dict[str, bytes]:
@@ -170,106 +141,13 @@ def test_no_name_of_a_person_or_path_of_the_machine_is_in_the_bundle(world):
 
 
 def test_two_deployments_with_the_same_input_write_the_same_bytes(world, tmp_path):
-    other = _other(tmp_path)
+    other = another_world(tmp_path)
     for one in (world, other):
         one.approved()
     other.build(reversed(ROWS))
     for one in (world, other):
         one.publish()
     assert outbox(world) == outbox(other) != {}
-
-
-def test_a_release_repeated_changes_nothing_and_is_recorded_once(world):
-    approved = world.approved()
-    first, before = world.publish(approved.id), outbox(world)
-    head = world.ledger.head()
-    again = world.publish(approved.id)
-    assert (first.new, again.new) == (True, False)
-    assert outbox(world) == before
-    assert world.ledger.head() == head
-    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
-
-
-@pytest.mark.parametrize(
-    "step",
-    [
-        *("_copied", "describe", "_write_manifest", "_record"),
-        *("_deliver", "_contents", "sync", "_record_delivery"),
-    ],
-)
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_at_any_step_the_next_run_completes_the_same_release(
-    world, tmp_path, monkeypatch, step, when
-):
-    reference = _other(tmp_path)
-    reference.approved()
-    reference.publish()
-    approved = world.approved()
-    original = getattr(publish_module, step)
-
-    class KilledError(BaseException):
-        pass
-
-    def killed(*args, **named):
-        if when == "after":
-            original(*args, **named)
-        raise KilledError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(publish_module, step, killed)
-        if step == "_contents":
-            world.deployment.outbox.joinpath(NAME, approved.release_id).mkdir(parents=True)
-        with pytest.raises(KilledError):
-            world.publish(approved.id)
-    if not count(world, RequestReleased):
-        assert nothing_is_out(world)
-    done = world.publish(approved.id)
-    assert outbox(world) == outbox(reference)
-    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
-    assert len(released_rows(world)) == done.rows == len(ROWS)
-    assert not list(world.deployment.scratch.glob("release-*"))
-    assert world.ledger.verify()
-
-
-def publish_and_die(deployment: Deployment, request: str, step: str) -> None:
-    """Run in a process of its own: end it, without any clean-up, where ``step`` would begin."""
-    setattr(publish_module, step, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
-    opened(deployment).publish(request)
-
-
-@pytest.mark.parametrize("step", ["_write_manifest", "_record", "_deliver", "_record_delivery"])
-def test_a_process_killed_at_any_step_is_completed_by_the_next(world, tmp_path, step):
-    reference = _other(tmp_path)
-    reference.approved()
-    reference.publish()
-    approved = world.approved()
-    process = multiprocessing.get_context("spawn").Process(
-        target=publish_and_die, args=(world.deployment, approved.id, step)
-    )
-    process.start()
-    process.join(timeout=120)
-    assert process.exitcode == -signal.SIGKILL
-    assert world.publish(approved.id).new == (step in ("_write_manifest", "_record"))
-    assert outbox(world) == outbox(reference)
-    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
-    assert len(released_rows(world)) == len(ROWS)
-    assert not list(world.deployment.scratch.glob("release-*"))
-
-
-@pytest.mark.parametrize("damage", ["changed", "removed file", "added file", "removed all"])
-def test_a_damaged_bundle_is_put_right_by_releasing_again(world, damage):
-    approved = world.approved()
-    done, before = world.publish(approved.id), outbox(world)
-    if damage == "changed":
-        (done.folder / done.files[1]).write_text("small cells")
-    elif damage == "removed file":
-        (done.folder / done.files[1]).unlink()
-    elif damage == "added file":
-        (done.folder / "extra.csv").write_text("x")
-    else:
-        shutil.rmtree(done.folder)
-    world.publish(approved.id)
-    assert outbox(world) == before
 
 
 def test_without_a_request_or_approval_nothing_leaves_and_the_refusal_is_recorded(world):
@@ -454,46 +332,12 @@ def test_a_table_that_has_no_place_in_a_public_file_is_refused(world, change, wo
     assert nothing_is_out(world)
 
 
-def test_processes_that_release_at_once_make_one_release(world):
-    approved = world.approved()
-    context = multiprocessing.get_context("spawn")
-    runs = [
-        context.Process(target=publish_if_free, args=(world.deployment, approved.id))
-        for _ in range(3)
-    ]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join(timeout=120)
-    assert [run.exitcode for run in runs] == [0, 0, 0]
-    assert not world.publish(approved.id).new
-    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
-    assert world.ledger.verify()
-
-
-def publish_if_free(deployment: Deployment, request: str) -> None:
-    """Release, or find that another process is at it."""
-    with contextlib.suppress(ZoneError):
-        opened(deployment).publish(request)
-
-
 def test_without_a_candidate_there_is_an_error_that_says_so(world):
     world.write(ROWS)
     with open_zone(world.deployment, Zone.LIMITED) as con:
         con.execute(f"drop table candidate.{NAME}")
     with pytest.raises(ZoneError, match="no such table"):
         world.publish()
-
-
-def test_an_outbox_that_cannot_be_written_is_completed_by_the_next_run(world):
-    approved = world.approved()
-    shutil.rmtree(world.deployment.outbox, ignore_errors=True)
-    world.deployment.outbox.write_text("in the way")
-    with pytest.raises(ZoneError, match="run the release again"):
-        world.publish(approved.id)
-    world.deployment.outbox.unlink()
-    assert not world.publish(approved.id).new
-    assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
 
 
 def test_targets_are_found_by_scanning_and_an_unknown_one_is_refused(world):
@@ -507,14 +351,3 @@ def test_targets_are_found_by_scanning_and_an_unknown_one_is_refused(world):
             actor=DANA,
             target="fax",
         )
-
-
-def test_a_release_repeated_by_another_ledger_process_is_still_one(world):
-    approved = world.approved()
-    world.publish(approved.id)
-    world.ledger = Ledger.open(world.deployment.ledger_url)
-    assert not world.publish(approved.id).new
-
-
-def _other(folder: Path) -> World:
-    return world(folder / "other")
