@@ -29,11 +29,6 @@ def limited(name: str) -> dg.AssetKey:
     return dg.AssetKey(["limited", name])
 
 
-def deidentified(name: str) -> dg.AssetKey:
-    """A Safe Harbor table."""
-    return dg.AssetKey(["deidentified", name])
-
-
 def record_table(zone: Zone, name: str) -> dg.AssetKey:
     """The record-level table of a contract in the limited or the de-identified zone."""
     return dg.AssetKey([zone.value, name])

@@ -11,6 +11,8 @@ from assets.records import record_asset
 from assets.release import release_asset, snapshot_asset
 from assets.resources import LedgerResource, ZonesResource
 from assets.schedules import monthly_schedule, watched
+from deid_platform.core.errors import DeclarationError
+from deid_platform.core.safe_harbor import SafeHarborPolicy
 from deid_platform.core.zones import Zone
 from deid_platform.engine.declarations import load_contracts, load_safe_harbor
 from deid_platform.engine.deployment import Deployment
@@ -63,7 +65,17 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
     }
     by_name = {model.name: model for model in aggregates}
     linked = {p.name: masked_before(p, publications) for p in publications}
-    mart_policy = next(iter(safe_harbor.values()))
+
+    def policy_of(model: marts.Model) -> SafeHarborPolicy:
+        """The one Safe Harbor policy of the tables that a model is made from."""
+        named = sorted({contracts[source].policy for source in model.sources})
+        if len(named) != 1:
+            raise DeclarationError(
+                model.name,
+                f"its sources are under {len(named)} Safe Harbor policies",
+                "build it from tables of one policy",
+            )
+        return safe_harbor[named[0]]
 
     families: dict[str, list[dg.AssetsDefinition]] = {
         "raw": [raw_asset(c) for c in contracts.values()],
@@ -80,11 +92,11 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
             marts.staging_assets(project, Zone.DEIDENTIFIED, analysts),
         ],
         "aggregates": [
-            marts.promotion_asset(m, Zone.LIMITED, keys.limited(m.name), contracts, mart_policy)
+            marts.promotion_asset(m, Zone.LIMITED, keys.limited(m.name), contracts, policy_of(m))
             for m in aggregates
         ],
         "marts": [
-            marts.promotion_asset(m, Zone.DEIDENTIFIED, keys.mart(m.name), contracts, mart_policy)
+            marts.promotion_asset(m, Zone.DEIDENTIFIED, keys.mart(m.name), contracts, policy_of(m))
             for m in analysts
         ],
         "assessments": [assessment_asset(p, ddg[p.policy], by_name[p.name]) for p in publications],
