@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from deid_platform.engine.database import hold_zones, open_zone
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.snapshots import publish_snapshot
 from deid_platform.engine.zone_copies import Contents, contents, existing
-from deid_platform.governance.events import SnapshotPublished
+from deid_platform.governance.events import RequestReleased, SnapshotPublished
 from deid_platform.governance.ledger import Ledger
 from tests.support.deployments import temporary_deployment
 
@@ -64,8 +65,24 @@ def write_state(deployment: Deployment, value: int) -> None:
     bundle = deployment.outbox / "counts" / "r1" / "counts.csv"
     bundle.parent.mkdir(parents=True, exist_ok=True)
     bundle.write_text(f"value\n{value}\n")
-    Ledger.open(deployment.ledger_url).append(
+    manifest = bundle.with_name("manifest.json")
+    manifest.write_text("{}\n")
+    ledger = Ledger.open(deployment.ledger_url)
+    ledger.append(
         SnapshotPublished(zone="deidentified", snapshot=f"s{value}", digest="d", tables=1)
+    )
+    ledger.append(
+        RequestReleased(
+            request="req-1",
+            release="r1",
+            publication="counts",
+            fingerprint="d",
+            target="csv_bundle",
+            manifest_digest=hashlib.sha256(manifest.read_bytes()).hexdigest(),
+            rows=1,
+            by="person:dana.lee",
+            os_user="dana",
+        )
     )
 
 
