@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid_platform.core.errors import MaskingError
+from deid_platform.core.masking.model import COMPLEMENTARY, SMALL
 from deid_platform.core.publication import Publication
 from deid_platform.core.zones import Zone
 from deid_platform.engine.sql import identifier, qualified
@@ -28,10 +29,15 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Elsewhere:
-    """Per cell, in key order, whether other tables show it, and whether they hide it."""
+    """Per cell, in key order, whether other tables show it, and whether they hide it.
+
+    ``unlabelled`` are hidden cells that another table gives the code 1, which there may stand for
+    either reason (A-20): a code 2 here would say which.
+    """
 
     shown: Bools
     hidden: Bools
+    unlabelled: Bools
 
 
 def masked_before(
@@ -68,7 +74,7 @@ def elsewhere(
     rows = _numbered(source, publication)
     counted = con.execute(f"select count(*) from {source}").fetchone()
     size = int(counted[0]) if counted else 0
-    shown, hidden = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
+    shown, hidden, unlabelled = (np.zeros(size, dtype=bool) for _ in range(3))
     for other in concerned:
         found = _shared(con, rows, publication, people, other)
         apart = ~np.isnan(found["theirs"]) & (found["theirs"] != found["ours"])
@@ -81,7 +87,8 @@ def elsewhere(
             )
         shown[found["row"][~np.isnan(found["theirs"])]] = True
         hidden[found["row"][np.isnan(found["theirs"])]] = True
-    return Elsewhere(shown=shown & ~hidden, hidden=hidden)
+        unlabelled[found["row"][found["their_code"] == SMALL]] = True
+    return Elsewhere(shown=shown & ~hidden, hidden=hidden, unlabelled=unlabelled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +99,7 @@ class Comparison:
     shown_here_only: int
     hidden_here_only: int
     different: int
+    labelled_here_only: int
 
 
 def compare(
@@ -113,6 +121,9 @@ def compare(
         shown_here_only=int((here & ~there).sum()),
         hidden_here_only=int((there & ~here).sum()),
         different=int((here & there & (found["ours"] != found["theirs"])).sum()),
+        labelled_here_only=int(
+            ((found["their_code"] == SMALL) & (found["our_code"] == COMPLEMENTARY)).sum()
+        ),
     )
 
 
@@ -167,9 +178,13 @@ def _shared(
             conditions.append(f"theirs.{identifier(name)}::varchar = ?")
             labels.append(dimension.total)
     count = identifier(people)
+    their_code, our_code = _code(other, people), _code(publication, people)
+    marked = con.execute(f"select column_name from (describe from {rows})").fetchall()
+    own = f"ours.{our_code}" if (our_code.strip('"'),) in marked else "0"
     try:
         found = con.execute(
-            f"select ours._row, ours.{count}, theirs.{count} from {rows} as ours "
+            f"select ours._row, ours.{count} as ours, theirs.{count} as theirs, "
+            f"theirs.{their_code} as their_code, {own} as our_code from {rows} as ours "
             f"join {candidate} as theirs on {' and '.join(conditions)}",
             labels,
         ).fetchnumpy()
@@ -179,9 +194,16 @@ def _shared(
             f"it shares cells with {other.name}, of which there is no candidate yet",
             f"build candidate/{other.name} first",
         ) from None
-    row, ours, theirs = found.values()
     return {
-        "row": np.asarray(row),
-        "ours": np.ma.filled(np.ma.asarray(ours, dtype=float), np.nan),
-        "theirs": np.ma.filled(np.ma.asarray(theirs, dtype=float), np.nan),
+        "row": np.asarray(found["_row"]),
+        "ours": np.ma.filled(np.ma.asarray(found["ours"], dtype=float), np.nan),
+        "theirs": np.ma.filled(np.ma.asarray(found["theirs"], dtype=float), np.nan),
+        "their_code": np.ma.filled(np.ma.asarray(found["their_code"], dtype=float), 0.0),
+        "our_code": np.ma.filled(np.ma.asarray(found["our_code"], dtype=float), 0.0),
     }
+
+
+def _code(publication: Publication, people: str) -> str:
+    """The annotation column of a figure that these people stand behind: all have one code."""
+    figure = next(name for name, one in publication.figures.items() if one.people == people)
+    return identifier(Publication.annotation_column(figure))

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking import (
+    SMALL,
     Attack,
     Masking,
     attack,
@@ -177,21 +178,19 @@ def mask_table(
     gate_all = masking_required or policy.always_suppress_small or bool(publication.subjects)
     maskings, inexact = {}, {}
     for people in publication.people_columns:
+        others = elsewhere(con, names.source, publication, people, linked)
         table = masking_table(
-            cells,
-            publication,
-            people,
-            policy,
-            gate_all=gate_all,
-            elsewhere=elsewhere(con, names.source, publication, people, linked),
+            cells, publication, people, policy, gate_all=gate_all, elsewhere=others
         )
         inexact[people] = tuple(axis.name for axis in table.layout.axes if not axis.exact)
-        maskings[people] = mask(
+        masking = mask(
             table,
             rules,
             expired=lambda: seconds is not None and time.monotonic() - started > seconds,
             attack_seconds=_ATTACK_SECONDS if seconds is None else seconds,
         )
+        telling = others is not None and bool((others.unlabelled & (masking.codes > SMALL)).any())
+        maskings[people] = masking.without_labels() if telling else masking
     result = MaskResult(publication=publication.name, maskings=maskings, inexact=inexact)
     _write(con, names, publication, cells, result)
     return result

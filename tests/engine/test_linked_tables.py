@@ -117,6 +117,46 @@ def test_the_coarser_table_hides_and_shows_what_the_finer_one_does(seed):
     assert linked_gate(con, [FINE]).passed
 
 
+def codes(con, table: str, where: str = "true") -> dict[str, int]:
+    rows = con.execute(
+        f"select if(county = 'California', 'State', county), person_count_annotation "
+        f"from limited.candidate.{table} where {where}"
+    ).fetchall()
+    return dict(rows)
+
+
+def test_a_code_of_the_coarser_table_tells_no_more_than_that_of_the_finer_one():
+    telling = 0
+    for seed in range(150):
+        con = limited(seed)
+        mask_publication(con, FINE, policy())
+        fine = codes(con, "by_county_and_sex", "sex = 'All'")
+        mask_publication(con, COARSE, policy())
+        alone = codes(con, "by_county")
+        mask_publication(con, COARSE, policy(), linked=[FINE])
+        coarse = codes(con, "by_county")
+        telling += any(fine[county] == 1 and alone[county] == 2 for county in fine)
+        assert not any(fine[county] == 1 and coarse[county] == 2 for county in fine)
+        assert verify_candidate(con, COARSE) == []
+    assert telling > 0, "no seed would tell more: the test proves nothing"
+
+
+def test_the_gate_stops_a_code_that_tells_more():
+    for seed in range(1_000):
+        con = limited(seed)
+        mask_publication(con, FINE, policy())
+        mask_publication(con, COARSE, policy(), linked=[FINE])
+        fine = codes(con, "by_county_and_sex", "sex = 'All'")
+        unlabelled = [county for county, code in fine.items() if code == 1]
+        if unlabelled:
+            break
+    con.execute(
+        "update limited.candidate.by_county set visit_count_annotation = 2 where county = ?",
+        unlabelled[:1],
+    )
+    assert linked_gate(con, [FINE]).violations["labelled_here_only"] == 1
+
+
 def test_the_gate_stops_a_table_that_shows_what_another_hides():
     for seed in range(1_000):
         con = limited(seed)

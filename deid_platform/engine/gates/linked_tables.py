@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     on=(Stage.CANDIDATE,),
 )
 def linked_tables(con: duckdb.DuckDBPyConnection, subject: Subject) -> Finding:
-    """A cell that an earlier table hides is hidden here, and one that it shows is shown."""
+    """A cell that an earlier table hides is hidden here, and one that it shows is shown.
+
+    Nor does a code here say of a hidden cell what a code there keeps to itself.
+    """
     candidate = as_candidate(subject)
     violations = {"linked_candidates_missing": 0, "shown_here_only": 0, "hidden_here_only": 0}
-    violations["of_other_data"] = shared = 0
+    violations["of_other_data"] = violations["labelled_here_only"] = shared = 0
     for other in candidate.linked:
         for people in candidate.publication.people_columns:
             if people not in other.people_columns:
@@ -36,6 +39,7 @@ def linked_tables(con: duckdb.DuckDBPyConnection, subject: Subject) -> Finding:
             violations["shown_here_only"] += found.shown_here_only
             violations["hidden_here_only"] += found.hidden_here_only
             violations["of_other_data"] += found.different
+            violations["labelled_here_only"] += found.labelled_here_only
     return Finding(
         violations=violations,
         seen={"shared_cells": shared, "linked_tables": len(candidate.linked)},
