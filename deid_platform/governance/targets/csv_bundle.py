@@ -144,7 +144,7 @@ def _note(release: Release) -> str:
     )
     return f"""# {release.title}: how small numbers are protected
 
-This table was de-identified under the {policy.title}, {policy.edition} (policy `{policy.name}`).
+This table was de-identified under the {policy.title} (policy `{policy.name}`).
 
 A value is withheld where fewer than {policy.min_people} distinct people stand behind it (1 to
 {policy.min_people - 1}) and the guideline's conditions for publishing it are not met: primary
@@ -186,7 +186,7 @@ def _dublin_core(release: Release) -> dict[str, Any]:
             "source": list(release.publication.sources),
             "language": "en",
             "coverage": _coverage(release),
-            "rights": f"De-identified aggregate under {policy.title}, {policy.edition}",
+            "rights": f"De-identified aggregate under {policy.title}",
         }
     )
 
