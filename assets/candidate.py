@@ -70,6 +70,10 @@ def assessment_asset(
             "outcome": dg.MetadataValue.text(sheet.outcome.value),
             "score sheet": dg.MetadataValue.md(sheet.markdown()),
             "digest": dg.MetadataValue.text(sheet.digest),
+            "masking": dg.MetadataValue.text(
+                "small cells are hidden whatever the score: the ledger holds no expert's "
+                "confirmation for this table (A-05)"
+            ),
         }
         if sheet.score is not None:
             told["score"] = dg.MetadataValue.int(sheet.score)

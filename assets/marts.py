@@ -54,8 +54,14 @@ class Translator(DagsterDbtTranslator):
         return keys.reference(name) if kind == "seed" else keys.staging(name)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """Reference data and staging are groups of their own."""
-        return "reference" if dbt_resource_props["resource_type"] == "seed" else "staging"
+        """Reference data is a group of its own; staging is one group per zone it leads to."""
+        kind = dbt_resource_props["resource_type"]
+        if kind == "source":
+            return str(dbt_resource_props["source_name"])
+        if kind == "seed":
+            return "reference"
+        is_mart = TARGETS[Zone.DEIDENTIFIED] in dbt_resource_props["tags"]
+        return f"staging_{Zone.DEIDENTIFIED if is_mart else Zone.LIMITED}"
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
         """The owner a model's meta names."""

@@ -43,7 +43,8 @@ def _exit_codes() -> str:
             "# Exit codes",
             "An error is one message on standard error: where, what, and what to do. It never "
             "holds a cell value. A more special error shares the code of its parent unless it has "
-            "its own. A run that failed ends with the code of the first error of its steps; a stopped gate is 14.",
+            "its own. A run that failed ends with the code of the first error of its steps; a "
+            "stopped gate is 14.",
             table(("code", "error", "meaning"), rows),
             "## `deid assess`",
             "The outcome is the exit code, so that a script can branch on it.",

@@ -58,7 +58,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    visits: Annotated[int, typer.Option(help="Emergency-department visits to generate.")] = 100_000,
+    visits: Annotated[
+        int, typer.Option(min=1, help="Emergency-department visits to generate, the first time.")
+    ] = 100_000,
     synthea: Annotated[
         Path | None, typer.Option(help="Folder of a Synthea CSV export to take along.")
     ] = None,
@@ -110,7 +112,9 @@ def demo(
 
 
 def _deliver_visits(deployment: Deployment, visits: int, seed: int) -> None:
-    if any((deployment.landing / "ed_visits").glob("ed_visits-*")):
+    there = len(list((deployment.landing / "ed_visits").glob("ed_visits-*")))
+    if there:
+        progress_console.print(f"Using the {there} files that are in the landing folder already.")
         return
     scenario = Scenario.of(
         people=max(1, int(visits * _VISITS_PER_PERSON)), months=_MONTHS, visits=visits, seed=seed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -66,6 +67,14 @@ def ui(
     """Open the Dagster UI on this deployment's state. Example: `deid ui --port 3001`."""
     from assets.instance import instance_of
 
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError:
+            raise ToolError(
+                f"{host}:{port}", "this address cannot be listened on", "choose another --port"
+            ) from None
     deployment = Deployment.from_environment()
     instance_of(deployment)
     os.environ["DEID_HOME"] = str(deployment.home)
