@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from deid_platform.core.errors import LedgerError
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -109,5 +111,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: the ledger is append-only."""
-    raise NotImplementedError
+    """There is no way back: the ledger is append-only.
+
+    Raises:
+        LedgerError: always.
+    """
+    raise LedgerError(
+        "ledger", "its first migration cannot be undone", "restore a backup made before it"
+    )
