@@ -28,11 +28,13 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=1_000_000, help="visits in all (1,000,000)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each step (3)")
     parser.add_argument("--only", choices=names, action="append", help="a step; may be repeated")
-    parser.add_argument("--folder", type=Path, help="where to work; removed afterwards")
+    parser.add_argument("--folder", type=Path, help="where to work; what is made in it is removed afterwards")
     given = parser.parse_args()
     if given.visits < 1_000 or given.repeats < 1:
         parser.error("--visits must be 1000 or more, --repeats 1 or more")
     began = datetime.datetime.now(datetime.UTC)
+    if given.folder is not None:
+        given.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=given.folder) as folder:
         workspace = Workspace(folder=Path(folder), visits=given.visits)
         results = _run(workspace, given.repeats, set(given.only or names))
