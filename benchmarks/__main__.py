@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=1_000_000, help="visits in all (1,000,000)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each step (3)")
     parser.add_argument("--only", choices=names, action="append", help="a step; may be repeated")
-    parser.add_argument("--folder", type=Path, help="where to work; what is made in it is removed afterwards")
+    parser.add_argument("--folder", type=Path, help="where to work; nothing is left in it")
     given = parser.parse_args()
     if given.visits < 1_000 or given.repeats < 1:
         parser.error("--visits must be 1000 or more, --repeats 1 or more")

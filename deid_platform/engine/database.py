@@ -229,6 +229,8 @@ def configure(con: duckdb.DuckDBPyConnection, spill: Path) -> None:
         ZoneError: the extension that brings OpenSSL is not installed.
     """
     con.execute(f"load {literal(str(_openssl_extension()))}")
+    # A query of some seconds would draw a bar on standard output, amid a command's JSON.
+    con.execute("set enable_progress_bar = false")
     con.execute("set temp_file_encryption = true")
     con.execute(f"set temp_directory = {literal(str(spill))}")
     con.execute("set autoinstall_known_extensions = false")

@@ -94,6 +94,12 @@ def test_a_zone_opened_twice_in_one_process_is_told(deployment: Deployment) -> N
                 pass
 
 
+def test_no_session_draws_a_progress_bar_into_a_commands_output(deployment: Deployment) -> None:
+    with open_zone(deployment, Zone.RAW) as con:
+        shown = con.execute("select current_setting('enable_progress_bar')").fetchone()
+    assert shown == (False,)
+
+
 def test_a_zone_that_does_not_exist_cannot_be_read(deployment: Deployment) -> None:
     with pytest.raises(ZoneError, match="does not exist yet"):
         with open_zone(deployment, None, reading=[Zone.RAW]):
