@@ -115,6 +115,22 @@ def together_rows(column: Ints, capped: Ints) -> Rows:
     )
 
 
+def model(low: Ints, high: Ints, rows: Rows) -> highspy.HighsLp:
+    """Variables between ``low`` and ``high`` that keep every row, as the solver takes them."""
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(low), len(rows.lower)
+    lp.col_cost_ = np.zeros(len(low))
+    lp.col_lower_ = low.astype(np.float64)
+    lp.col_upper_ = np.where(high >= UNBOUNDED, highspy.kHighsInf, high).astype(np.float64)
+    lp.row_lower_ = np.where(np.isinf(rows.lower), -highspy.kHighsInf, rows.lower)
+    lp.row_upper_ = np.where(np.isinf(rows.upper), highspy.kHighsInf, rows.upper)
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = rows.starts.astype(np.int32)
+    lp.a_matrix_.index_ = rows.columns.astype(np.int32)
+    lp.a_matrix_.value_ = rows.values
+    return lp
+
+
 class Program:
     """One linear program, solved again and again for other objectives.
 
@@ -125,17 +141,7 @@ class Program:
         self.name = name
         self.size = len(low)
         self.seconds = 0.0
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = self.size, len(rows.lower)
-        lp.col_cost_ = np.zeros(self.size)
-        lp.col_lower_ = low.astype(np.float64)
-        lp.col_upper_ = np.where(high >= UNBOUNDED, highspy.kHighsInf, high).astype(np.float64)
-        lp.row_lower_ = np.where(np.isinf(rows.lower), -highspy.kHighsInf, rows.lower)
-        lp.row_upper_ = np.where(np.isinf(rows.upper), highspy.kHighsInf, rows.upper)
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_ = rows.starts.astype(np.int32)
-        lp.a_matrix_.index_ = rows.columns.astype(np.int32)
-        lp.a_matrix_.value_ = rows.values
+        lp = model(low, high, rows)
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
         self._options({"output_flag": False, "threads": 1, "random_seed": 0, "solver": "simplex"})
         if self._highs.passModel(lp) == highspy.HighsStatus.kError:

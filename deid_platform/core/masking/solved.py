@@ -16,8 +16,8 @@ import numpy as np
 
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.attack import PublishedTable, prior, propagate
-from deid_platform.core.masking.linear import Rows, at_least_rows, loose_rows, sum_rows
-from deid_platform.core.masking.model import UNBOUNDED, Groups, Ints
+from deid_platform.core.masking.linear import Rows, at_least_rows, loose_rows, model, sum_rows
+from deid_platform.core.masking.model import Groups, Ints
 from deid_platform.core.masking.moves import Move
 from deid_platform.core.masking.suppression import Masking, published
 
@@ -124,17 +124,7 @@ class _Program:
         return self.cells[amounts != 0], amounts[amounts != 0]
 
     def _point(self, low: Ints, high: Ints) -> Ints:
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(low), len(self.rows.lower)
-        lp.col_cost_ = np.zeros(len(low))
-        lp.col_lower_ = low.astype(np.float64)
-        lp.col_upper_ = np.where(high >= UNBOUNDED, highspy.kHighsInf, high).astype(np.float64)
-        lp.row_lower_ = np.where(np.isinf(self.rows.lower), -highspy.kHighsInf, self.rows.lower)
-        lp.row_upper_ = np.where(np.isinf(self.rows.upper), highspy.kHighsInf, self.rows.upper)
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_ = self.rows.starts.astype(np.int32)
-        lp.a_matrix_.index_ = self.rows.columns.astype(np.int32)
-        lp.a_matrix_.value_ = self.rows.values
+        lp = model(low, high, self.rows)
         lp.integrality_ = [highspy.HighsVarType.kInteger] * len(low)
         highs = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in (
