@@ -270,17 +270,6 @@ def declared(publication: Publication) -> dict[str, Any]:
     return declaration
 
 
-def check_margins(con: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-    """Refuse a source table whose margins contradict its rows.
-
-    Raises:
-        MaskingError: a margin is not the sum of its rows; the message names the columns.
-    """
-    cells = read_cells(con, TableNames.of_zone(publication).source, publication)
-    for people in publication.people_columns:
-        masking_table(cells, publication, people, None, gate_all=True).check()
-
-
 def _with_statistics(
     cells: MaskingCells, publication: Publication, people: str, result: Attack
 ) -> Attack:

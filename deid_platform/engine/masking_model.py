@@ -61,7 +61,7 @@ def masking_table(
     cells: MaskingCells,
     publication: Publication,
     people: str,
-    policy: DdgPolicy | None,
+    policy: DdgPolicy,
     *,
     gate_all: bool,
     elsewhere: Elsewhere | None = None,
@@ -93,10 +93,8 @@ def masking_table(
     )
 
 
-def _high_risk(cells: MaskingCells, publication: Publication, policy: DdgPolicy | None) -> Column:
+def _high_risk(cells: MaskingCells, publication: Publication, policy: DdgPolicy) -> Column:
     """Cells of a high-risk subject, declared or named by their label (A-17)."""
-    if policy is None:
-        return cells.labelled(publication.high_risk)
     return cells.labelled(
         {
             column: high_risk_labels(
