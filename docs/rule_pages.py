@@ -104,7 +104,7 @@ def _events() -> str:
             "An entry of the ledger has a sequence number, a time, a kind, a subject (a table or "
             "a publication), a payload, the hash of the entry before it and its own. A payload "
             "holds names, rules, counts and digests, never a cell value. `deid ledger show --json` "
-            "prints entries; `deid ledger verify` recomputes the hashes.",
+            "prints entries; `deid audit verify` recomputes the hashes.",
             table(("kind", "records that", "payload"), rows),
         ]
     )

@@ -1,4 +1,4 @@
-"""`deid ledger`: verify the chain, pin its head, read its entries."""
+"""`deid ledger`: read the entries. What holds of them is for `deid audit` to say."""
 
 from __future__ import annotations
 
@@ -9,46 +9,15 @@ import typer
 
 from deid_platform.cli import AsJson, console, print_json
 from deid_platform.engine.deployment import Deployment
-from deid_platform.governance.chain import Entry, Head
+from deid_platform.governance.chain import Entry
 from deid_platform.governance.ledger import Ledger
 
 
 def register(app: typer.Typer) -> None:
     """Add `deid ledger`."""
     group = typer.Typer(no_args_is_help=True, help="The append-only record of what was done.")
-    group.command("verify")(verify)
-    group.command("head")(head)
     group.command("show")(show)
     app.add_typer(group, name="ledger")
-
-
-def verify(
-    pinned: Annotated[
-        str | None, typer.Option("--head", help="A head noted earlier, as SEQUENCE:HASH.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Recompute the whole chain; the first bad link is named, and the exit code is 16.
-
-    Example: `deid ledger verify --head 42:9f2c...`
-    """
-    found = _ledger().verify(Head.parse(pinned) if pinned else None)
-    if as_json:
-        print_json({"ok": True, "entries": found.sequence, "head": str(found)})
-        return
-    console.print(f"the chain holds: {found.sequence:,} entries", highlight=False)
-
-
-def head(as_json: AsJson = False) -> None:
-    """Print the last link. Kept elsewhere, it proves later that nothing before it was changed.
-
-    Example: `deid ledger head > head.txt`
-    """
-    found = _ledger().head()
-    if as_json:
-        print_json({"sequence": found.sequence, "hash": found.hash, "head": str(found)})
-        return
-    console.print(str(found), highlight=False, soft_wrap=True)
 
 
 def show(

@@ -29,7 +29,7 @@ class Head:
 
     @classmethod
     def parse(cls, text: str) -> Head:
-        """Read what `deid ledger head` printed.
+        """Read what `deid audit head` printed.
 
         Raises:
             LedgerError: the text is no head.

@@ -3,7 +3,7 @@
 Each entry's hash covers its content and the hash before it, so that changing, removing, inserting
 or reordering entries breaks the chain at a nameable link. Database triggers refuse changes, but
 whoever owns the database can drop them: `Ledger.verify` finds what they then changed, and a head
-pinned elsewhere (`deid ledger head`) finds a chain rewritten from some point on.
+pinned elsewhere (`deid audit head`) finds a chain rewritten from some point on.
 
 Writers are serialised by the database (SQLite: one immediate transaction; PostgreSQL: the row of
 the head), so that many processes append without a fork or a loss.

@@ -41,7 +41,7 @@ def test_the_demo_leaves_identifiers_where_they_belong(
 
 def test_the_demo_waits_for_nobody_and_its_ledger_holds(demonstrated: Demonstrated) -> None:
     assert demonstrated.site.asked("status")["waiting"] == []
-    assert demonstrated.site.asked("ledger", "verify")["ok"]
+    assert demonstrated.site.asked("audit", "verify")["ok"]
     kinds = [e["kind"] for e in demonstrated.site.asked("ledger", "show", "--last", "10000")]
     assert kinds.count("request.released") == 1
 

@@ -113,12 +113,12 @@ def test_a_recalled_release_is_not_released_again(deid):
 
 
 def test_the_ledger_is_verified_pinned_and_shown(deid):
-    head = deid("ledger", "head").strip()
-    assert head == deid.json("ledger", "head")["head"]
+    head = deid("audit", "head").strip()
+    assert head == deid.json("audit", "head")["head"]
     requested(deid)
-    verified = deid.json("ledger", "verify", "--head", head)
+    verified = deid.json("audit", "verify", "--head", head)
     assert verified == {"ok": True, "entries": verified["entries"], "head": verified["head"]}
-    assert "the chain holds" in deid("ledger", "verify")
+    assert "the chain holds" in deid("audit", "verify")
     (last,) = deid.json("ledger", "show", "--last", "1")
     assert (last["kind"], last["subject"]) == ("request.submitted", NAME)
     assert "request.submitted" in deid("ledger", "show", "--subject", NAME)
@@ -128,7 +128,7 @@ def test_a_head_of_another_ledger_is_refused(deid, tmp_path):
     other = world(tmp_path / "other")
     other.build()
     with pytest.raises(LedgerError, match="pinned head"):
-        deid("ledger", "verify", "--head", str(other.ledger.head()))
+        deid("audit", "verify", "--head", str(other.ledger.head()))
 
 
 def test_the_operating_system_account_is_recorded(deid):
