@@ -96,7 +96,7 @@ def measured(name: str, attack_up_to: int) -> dict[str, Any]:
         return {"size": name, "cells": table.layout.cells, "refused": str(refusal)}
     masked = time.perf_counter()
     header, rows, declaration = as_text(masking)
-    certificate = certify({"people": masking}, header, rows)
+    certificate = certify({"people": masking}, header, rows, declaration)
     size = len(encode(certificate))
     certified = time.perf_counter()
     faults = verify(header, rows, declaration, certificate)

@@ -24,7 +24,7 @@ from deid_platform.core.masking import (
     mask,
 )
 from deid_platform.core.masking.certificate import certify, decode, encode
-from deid_platform.core.masking.verify import verify
+from deid_platform.core.masking.verify import DDG, verify
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.engine.linked_tables import elsewhere
@@ -234,13 +234,18 @@ def attack_table(
     return CandidateAttack(by_people=found)
 
 
-def verify_candidate(con: duckdb.DuckDBPyConnection, publication: Publication) -> list[str]:
+def verify_candidate(
+    con: duckdb.DuckDBPyConnection, publication: Publication, rules: Mapping[str, int] = DDG
+) -> list[str]:
     """Re-check the candidate against its certificate, without solver; empty when it holds."""
-    return verify_table(con, TableNames.of_zone(publication), publication)
+    return verify_table(con, TableNames.of_zone(publication), publication, rules)
 
 
 def verify_table(
-    con: duckdb.DuckDBPyConnection, names: TableNames, publication: Publication
+    con: duckdb.DuckDBPyConnection,
+    names: TableNames,
+    publication: Publication,
+    rules: Mapping[str, int] = DDG,
 ) -> list[str]:
     """Re-check any candidate against its certificate; see `verify_candidate`."""
     try:
@@ -250,7 +255,7 @@ def verify_table(
     if stored is None:
         return ["there is no certificate"]
     header, rows = published_text(con, names.candidate, publication)
-    return verify(header, rows, declared(publication), decode(stored[0]))
+    return verify(header, rows, declared(publication), decode(stored[0]), rules)
 
 
 def published_text(
@@ -316,8 +321,8 @@ def _write(
             f" from {rows} order by _row"
         )
         header, texts = published_text(con, names.candidate, publication)
-        certificate = certify(result.maskings, header, texts)
-        if verify(header, texts, declared(publication), certificate):
+        certificate = certify(result.maskings, header, texts, declared(publication))
+        if verify(header, texts, declared(publication), certificate, certificate["rules"]):
             raise MaskingError(
                 publication.name,
                 "the certificate of the masked table does not hold",

@@ -33,11 +33,16 @@ CORE_MAY_ALSO = {
     "deid_platform.core.examples": {"numpy"},
     # PurePosixPath: a path as text, no file.
     "deid_platform.core.contract": {"pathlib"},
+    # Runs alone too, as a program that takes three files.
+    "deid_platform.core.masking.verify": {"pathlib", "sys"},
 }
 IMPURE_CALLS = {"open", "print", "input", "Path", "gzip.open", "gzip.GzipFile"} | {
     *("datetime.now", "datetime.utcnow", "date.today", "datetime.datetime.now"),
     *("datetime.date.today", "np.load", "np.save", "np.random.default_rng"),
 }
+
+PROGRAM_CALLS = {"deid_platform.core.masking.verify": {"Path", "print"}}
+"""What the last lines of a module that also runs alone may call."""
 
 CODE = modules("deid_platform", "assets")
 
@@ -86,7 +91,8 @@ def test_core_imports_only_what_is_pure(module):
 
 @pytest.mark.parametrize("module", of(CORE), ids=str)
 def test_core_touches_no_file_clock_or_screen(module):
-    assert IMPURE_CALLS & set(calls(module)) == set()
+    allowed = PROGRAM_CALLS.get(module.name, set())
+    assert (IMPURE_CALLS & set(calls(module))) - allowed == set()
 
 
 def test_nothing_packed_holds_the_time_of_packing():

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from deid_platform.core.errors import MaskingError
-from deid_platform.core.masking.model import Ints
+from deid_platform.core.masking.model import Axis, Ints, MaskingRules
 from deid_platform.core.masking.moves import Move
 from deid_platform.core.masking.solved import overlapping, solve
 from deid_platform.core.masking.suppression import Masking, published
@@ -28,7 +28,10 @@ _OPEN_WITNESSES = 48
 
 
 def certify(
-    maskings: Mapping[str, Masking], header: Sequence[str], rows: Sequence[Sequence[str]]
+    maskings: Mapping[str, Masking],
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    declaration: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The certificate of a published table.
 
@@ -36,17 +39,28 @@ def certify(
         maskings: what was done, per column that counts people; cells in the order of the rows.
         header: the columns of the published table.
         rows: its rows as text, a withheld value as the empty text.
+        declaration: the publication's declaration, as YAML or JSON reads it.
     """
     rules = next(iter(maskings.values())).rules
+    every = all(bool(masking.table.gated.all()) for masking in maskings.values())
     return {
         "format": FORMAT,
-        "table": digest(header, rows),
-        "rules": {
-            "min_people": rules.min_people,
-            "feasible_low": rules.feasible[0],
-            "feasible_high": rules.feasible[1],
-        },
+        "table": digest(header, rows, declaration),
+        "rules": stated(rules, every_small_cell=every),
         "people": {people: _part(masking) for people, masking in maskings.items()},
+    }
+
+
+def stated(rules: MaskingRules, *, every_small_cell: bool = True) -> dict[str, int]:
+    """A policy's thresholds as a certificate states them and its verifier asks for them.
+
+    ``every_small_cell`` is false where the score lets some small counts stand.
+    """
+    return {
+        "min_people": rules.min_people,
+        "feasible_low": rules.feasible[0],
+        "feasible_high": rules.feasible[1],
+        "every_small_cell": every_small_cell,
     }
 
 
@@ -77,12 +91,20 @@ def _part(masking: Masking) -> dict[str, Any]:
     return {
         "base": masking.table.people[hidden].tolist(),
         "gated": np.flatnonzero(masking.table.gated).tolist(),
+        "inexact": sorted(
+            {name for axis in masking.table.layout.axes if not axis.exact for name in _names(axis)}
+        ),
         "witnesses": [_change(change) for change in _packed(masking, {id(m) for _, m in broken})],
         "figures": {
             name: masking.table.figures[name][hidden].astype(np.int64).tolist() for name in figures
         },
         "solved": [_solved(masking, cell, move) for cell, move in broken],
     }
+
+
+def _names(axis: Axis) -> set[str]:
+    """The dimensions that make an axis: several where one nests in another."""
+    return {axis.name, *axis.name.split("/")}
 
 
 def _change(change: tuple[Ints, Ints]) -> dict[str, list[int]]:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 )
 def certificate(con: duckdb.DuckDBPyConnection, subject: Subject) -> Finding:
     """The candidate has a certificate, and every witness in it agrees with what is published."""
+    from deid_platform.core.masking.certificate import stated
     from deid_platform.engine.mask import verify_candidate
+    from deid_platform.engine.masking_model import rules_of
 
-    faults = verify_candidate(con, as_candidate(subject).publication)
+    candidate = as_candidate(subject)
+    faults = verify_candidate(con, candidate.publication, stated(rules_of(candidate.policy)))
     return Finding(violations={"faults": len(faults)})
