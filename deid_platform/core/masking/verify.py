@@ -25,6 +25,7 @@ from typing import Any
 FORMAT = "deid-masking-certificate-2"
 DDG = {"min_people": 11, "feasible_low": 1, "feasible_high": 10, "every_small_cell": True}
 """1 to 10 people are few and hidden wherever they stand; none of these counts may be ruled out."""
+STATISTICS = ("rate", "percentage", "mean")
 Texts = Mapping[str, Sequence[str]]
 Sums = Sequence[tuple[str, int, Sequence[int]]]
 """Every published sum: the dimension it runs along, its total's row and its members' rows."""
@@ -109,13 +110,16 @@ def _faults(
     smallest: int = rules["min_people"]
     codes: dict[int, int] = {}
     for row, text in enumerate(columns[people]):
-        marks = {(columns[f"{f}_annotation"][row] or "0", columns[f][row] == "") for f in linked}
+        marks = {f: (columns[f"{f}_annotation"][row] or "0", columns[f][row] == "") for f in linked}
         if text == "":
-            codes[row] = max(int(code) for code, _ in marks)
-            if marks not in ({("1", True)}, {("2", True)}):
+            codes[row] = max(int(code) for code, _ in marks.values())
+            if set(marks.values()) not in ({("1", True)}, {("2", True)}):
                 yield "a hidden cell has not one code, or a figure stands in it"
-        elif any(mark != ("0", False) and mark[0] not in ("3", "4", "5") for mark in marks):
-            yield "a shown cell has the code of a hidden one, or a blank has no code"
+        for name, (code, blank) in marks.items() if text else ():
+            # The statistic of a shown count is hidden where its denominator is.
+            follows = blank and code in ("1", "2") and linked[name].get("kind") in STATISTICS
+            if (code, blank) != ("0", False) and code not in ("3", "4", "5") and not follows:
+                yield "a shown cell has the code of a hidden one, or a blank has no code"
     tables = {}
     for name, hidden in {**part["figures"], people: part["base"]}.items():
         value = dict(zip(codes, map(index, hidden), strict=True))
