@@ -89,7 +89,7 @@ def _gate(gate: Gate) -> str:
 
 
 def _events() -> str:
-    kinds = sorted(_leaf_events(events.Event), key=lambda event: event.kind)
+    kinds = sorted(events.event_kinds().values(), key=lambda event: event.kind)
     rows = [
         (
             f"`{event.kind}`",
@@ -108,9 +108,3 @@ def _events() -> str:
             table(("kind", "records that", "payload"), rows),
         ]
     )
-
-
-def _leaf_events(event: type[events.Event]) -> Iterator[type[events.Event]]:
-    for child in event.__subclasses__():
-        yield child
-        yield from _leaf_events(child)

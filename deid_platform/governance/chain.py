@@ -67,9 +67,19 @@ class Records(Protocol):
         kinds: Sequence[type[Event]] = (),
         subject: str | None = None,
         after: int = 0,
+        limit: int | None = None,
     ) -> Iterator[Entry]:
         """Entries in order, of the given kinds and subject, after a sequence number."""
         ...
+
+
+def ledger_id(records: Records) -> str:
+    """What tells one ledger from every other: the hash of its first entry.
+
+    `GENESIS` while the ledger is empty.
+    """
+    first = next(iter(records.entries(limit=1)), None)
+    return first.hash if first else GENESIS
 
 
 def linked(head: Head, event: Event, now: datetime) -> Entry:

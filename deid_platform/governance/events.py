@@ -2,12 +2,17 @@
 
 An event holds names, rules, counts and digests, never a cell value. Whoever records it supplies
 ids; the ledger supplies the time. An event's canonical JSON is what its hash covers, so a field is
-added only with a default, and never renamed.
+added only with a default, and never renamed. More kinds stand in modules named ``*_events``.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from deid_platform.core.errors import LedgerError
@@ -52,6 +57,16 @@ class Event:
         }
 
 
+@cache
+def event_kinds() -> Mapping[str, type[Event]]:
+    """Every kind of event there is: those of this module and of each ``*_events`` beside it."""
+    package = __name__.rpartition(".")[0]
+    for info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if info.name.endswith("_events"):
+            importlib.import_module(f"{package}.{info.name}")
+    return _KINDS
+
+
 def event_from(kind: str, payload: dict[str, Any]) -> Event:
     """Rebuild an event from what the ledger holds.
 
@@ -59,7 +74,7 @@ def event_from(kind: str, payload: dict[str, Any]) -> Event:
         LedgerError: a kind or a field that this version does not know.
     """
     try:
-        return _KINDS[kind](
+        return event_kinds()[kind](
             **{
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in payload.items()

@@ -146,10 +146,11 @@ class Ledger:
         kinds: Sequence[type[Event]] = (),
         subject: str | None = None,
         after: int = 0,
+        limit: int | None = None,
     ) -> Iterator[Entry]:
         """Entries in order, of the given kinds and subject, after a sequence number."""
         with _translated(), self._engine.connect() as con:
-            yield from _Inside(con).entries(kinds=kinds, subject=subject, after=after)
+            yield from _Inside(con).entries(kinds=kinds, subject=subject, after=after, limit=limit)
 
     def head(self) -> Head:
         """The last link: sequence 0 and `GENESIS` while the ledger is empty."""
@@ -293,12 +294,15 @@ class _Inside:
         kinds: Sequence[type[Event]] = (),
         subject: str | None = None,
         after: int = 0,
+        limit: int | None = None,
     ) -> Iterator[Entry]:
         query = sa.select(_events).where(_events.c.sequence > after).order_by(_events.c.sequence)
         if kinds:
             query = query.where(_events.c.kind.in_([one.kind for one in kinds]))
         if subject is not None:
             query = query.where(_events.c.subject == subject)
+        if limit is not None:
+            query = query.limit(limit)
         for row in self._con.execute(query):
             yield Entry(
                 sequence=row.sequence,

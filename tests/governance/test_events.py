@@ -15,14 +15,10 @@ from hypothesis import strategies as st
 
 from deid_platform.core.errors import LedgerError
 from deid_platform.governance import events
-from deid_platform.governance.events import Event, event_from
+from deid_platform.governance.events import Event, event_from, event_kinds
 from deid_platform.governance.plain import canonical_json, check_plain
 
-KINDS = [
-    one
-    for one in vars(events).values()
-    if isinstance(one, type) and issubclass(one, Event) and one is not Event
-]
+KINDS = list(event_kinds().values())
 SAMPLES: dict[str, Any] = {
     "str": "name",
     "int": 3,
@@ -32,6 +28,7 @@ SAMPLES: dict[str, Any] = {
     "tuple[str, ...]": ("a", "b"),
     "dict[str, str]": {"a": "b"},
     "dict[str, int]": {"a": 1},
+    "dict[str, Any]": {"a": {"b": ["c"]}},
 }
 plain = st.recursive(
     st.none()

@@ -1,0 +1,62 @@
+"""Reads the register from its folder of YAML files.
+
+Each file holds some sections (``people``, ``destinations``, ...). One section, even one entry, may
+be spread over files; the same value may not be given twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deid_platform.core.errors import DeclarationError
+from deid_platform.core.register import Register
+from deid_platform.engine.declarations import read_yaml
+
+
+def load_register(*folders: Path) -> Register:
+    """The register that the YAML files of one or more folders declare together.
+
+    That entries fit together is not checked here: see `core.register.checks`.
+
+    Raises:
+        DeclarationError: a file is no YAML, says something twice, or what it may not.
+    """
+    files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
+    if not files:
+        raise DeclarationError(
+            str(folders[0]) if folders else "register",
+            "the folder holds no register",
+            "write its YAML files: see docs/how-to/keep-the-register.md",
+        )
+    declared: dict[str, Any] = {}
+    for file in files:
+        content = read_yaml(file)
+        if content is None:
+            continue
+        if not isinstance(content, Mapping):
+            raise DeclarationError(file.name, "not sections with entries", "write keys and values")
+        _join(declared, content, file.name, ())
+    return Register.parse(declared)
+
+
+def _join(into: dict[str, Any], more: Mapping[str, Any], file: str, path: Sequence[str]) -> None:
+    for key, value in more.items():
+        place = (*path, str(key))
+        if key not in into:
+            into[key] = _copied(value)
+        elif isinstance(into[key], dict) and isinstance(value, Mapping):
+            _join(into[key], value, file, place)
+        else:
+            raise DeclarationError(
+                f"{file}: {'.'.join(place)}",
+                "another file gives this too",
+                "say it in one of the two",
+            )
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return value

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from deid_platform.core.errors import AuthorisationError
+from deid_platform.core.workflow import Role
+from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.register import plan, register_in_force
+from tests.support.register import Office, now, office, put_in_force
+
+
+@pytest.fixture(scope="session")
+def here(tmp_path_factory) -> Office:
+    return office(tmp_path_factory.mktemp("office"))
+
+
+def test_without_a_register_nobody_may_decide(ledger_url):
+    with pytest.raises(AuthorisationError, match="no register is in force"):
+        register_in_force(Ledger.open(ledger_url))
+
+
+def test_an_applied_register_is_in_force_until_the_next(ledger_url, here):
+    ledger = Ledger.open(ledger_url)
+    put_in_force(ledger, here)
+    assert register_in_force(ledger).digest == here.register.digest
+
+    def promote(content):
+        content["people"]["ana.ruiz"]["unit"] = "Statistics"
+
+    changed = here.changed(promote)
+    (change,) = plan(here.register, changed)
+    assert (change.sign, change.entry) == ("~", "people.ana.ruiz")
+    put_in_force(ledger, here, changed)
+    assert register_in_force(ledger).person("ANA.Ruiz@health.example").unit == "Statistics"
+    assert ledger.verify() == ledger.head()
+
+
+def test_who_holds_no_such_role_applies_no_register(ledger_url, here):
+    ledger = Ledger.open(ledger_url)
+    with pytest.raises(AuthorisationError, match="may not apply"):
+        put_in_force(ledger, here, by="ben.cho", role=Role.DATA_STEWARD)
+    with pytest.raises(AuthorisationError, match="does not hold the role"):
+        put_in_force(ledger, here, by="ben.cho", role=Role.DIRECTOR)
+    assert ledger.head().sequence == 0
+
+
+def test_an_alias_is_the_same_person_in_every_look_up(here):
+    for spelling in ("ana.ruiz", "person:Ana.Ruiz", "ana.ruiz@health.example"):
+        assert str(here.register.identity(spelling)) == "person:ana.ruiz"
+        assert here.register.roles(spelling, now()) == {Role.REQUESTER}
+        assert here.register.trained(spelling, Role.REQUESTER, now())
