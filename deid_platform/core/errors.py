@@ -12,7 +12,8 @@
     ├── AssessmentError       a table cannot be assessed                                    17
     │   └── AssessmentFault   one documented way to be unfit (core/faults.py)               17
     ├── MaskingError          a table cannot be masked safely                               18
-    └── ToolError             dbt, Dagster or another program failed                        19
+    ├── ToolError             dbt, Dagster or another program failed                        19
+    └── TransferError         a release cannot be carried to its destination                20
 
 The number is the exit code of the command line. A message says where, what, and what to do; it
 never holds a cell value.
@@ -103,3 +104,9 @@ class ToolError(DeidError):
     """A program the platform drives (dbt, Dagster) failed."""
 
     exit_code = 19
+
+
+class TransferError(DeidError):
+    """A release cannot be carried to its destination, or did not arrive as it was sent."""
+
+    exit_code = 20

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.doctor import Finding, failure, guarded, note, ok
+from deid_platform.governance.bundle import MANIFEST
 from deid_platform.governance.chain import Head
 from deid_platform.governance.events import RequestReleased
 from deid_platform.governance.ledger import Ledger
-from deid_platform.governance.publish import MANIFEST
 
 _AREA = "ledger"
 _TOLERATED = timedelta(minutes=2)

@@ -8,8 +8,6 @@ recorded release that the next run completes with the same bytes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -24,7 +22,7 @@ from deid_platform.core.workflow import Action, Role, State, check_role
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.deployment import Deployment
-from deid_platform.engine.durable_files import make_private, sync
+from deid_platform.engine.durable_files import make_private
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.sql import identifier, qualified
 from deid_platform.governance.authority import (
@@ -33,6 +31,7 @@ from deid_platform.governance.authority import (
     candidate_gates,
     check_releaser,
 )
+from deid_platform.governance.bundle import MANIFEST, deliver, file_digest, write_manifest
 from deid_platform.governance.chain import Records
 from deid_platform.governance.decisions import record_refusal
 from deid_platform.governance.dictionary import describe
@@ -48,9 +47,6 @@ from deid_platform.governance.targets import Release, Target, target_named
 
 if TYPE_CHECKING:
     import duckdb
-
-MANIFEST = "manifest.json"
-"""Lists every other file of a bundle with its digest."""
 
 _RELEASER = Role.DATA_ENGINEER
 _WORK = "release-"
@@ -148,12 +144,12 @@ def _publish(
         table = _copied(con, publication, content)
         release = describe(con, table, publication, policy, authority)
         target.write(con, table, release, folder)
-        _write_manifest(folder, release, authority)
-        digest = _file_digest(folder / MANIFEST)
+        write_manifest(folder, release, authority)
+        digest = file_digest(folder / MANIFEST)
         new = _record(ledger, ask, release, target.name, digest, actor)
         con.execute("commit")
         destination = deployment.outbox / publication.name / release.id
-        _deliver(folder, destination, work / "replaced")
+        deliver(folder, destination, work / "replaced")
         _record_delivery(ledger, deployment, release, target.name, digest, destination, actor)
     return Published(
         release=release.id,
@@ -223,35 +219,6 @@ def _copied(con: duckdb.DuckDBPyConnection, publication: Publication, content: s
             "nothing was released; run it again, and check the disk if this recurs",
         )
     return table
-
-
-def _write_manifest(folder: Path, release: Release, authority: Authority) -> None:
-    files = [
-        {"name": file.name, "bytes": file.stat().st_size, "sha256": _file_digest(file)}
-        for file in sorted(folder.iterdir())
-    ]
-    manifest = {
-        "format": "deid-release-manifest/1",
-        "release": release.id,
-        "request": release.request,
-        "publication": release.publication.name,
-        "publication_digest": release.publication.digest,
-        "policy": {
-            "name": release.policy.name,
-            "edition": release.policy.edition,
-            "digest": release.policy.digest,
-        },
-        "score_sheet_digest": release.score_sheet_digest,
-        "content_fingerprint": release.fingerprint,
-        "rows": release.rows,
-        "gates": [
-            {"gate": result.gate, "rule": result.rule, "passed": result.passed}
-            for result in authority.gates.results
-        ],
-        "files": files,
-    }
-    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    (folder / MANIFEST).write_bytes(text.encode())
 
 
 def _record(
@@ -335,35 +302,3 @@ def _clear_leftovers(work: Path) -> None:
     for folder in work.parent.glob(f"{_WORK}*"):
         if folder != work:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _deliver(folder: Path, destination: Path, aside: Path) -> None:
-    """Move a finished bundle into place whole; one that is there intact stays."""
-    try:
-        if destination.exists():
-            if _contents(destination) == _contents(folder):
-                return
-            destination.rename(aside)
-        for file in folder.iterdir():
-            sync(file)
-        sync(folder)
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        folder.rename(destination)
-        sync(destination.parent)
-    except OSError:
-        raise ZoneError(
-            str(destination),
-            "the bundle cannot be put into the outbox",
-            "check its owner, mode and free space, and run the release again to complete it",
-        ) from None
-
-
-def _contents(folder: Path) -> dict[str, str]:
-    return {
-        file.relative_to(folder).as_posix(): _file_digest(file) if file.is_file() else "folder"
-        for file in folder.rglob("*")
-    }
-
-
-def _file_digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

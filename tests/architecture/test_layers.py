@@ -135,6 +135,17 @@ def test_only_publish_calls_an_export_target():
     assert users == {f"{GOVERNANCE}.publish"}
 
 
+def test_only_sending_calls_a_channel():
+    channels = f"{GOVERNANCE}.channels"
+    users = {
+        module.name
+        for module in CODE
+        if not inside(module.name, channels)
+        and any(inside(name, channels) for name in imported(module))
+    }
+    assert users == {f"{GOVERNANCE}.sending"}
+
+
 def test_the_command_line_imports_the_code_location_inside_functions():
     loaded_with_the_module = [
         module.name

@@ -215,13 +215,13 @@ def test_a_declaration_changed_after_approval_is_refused(world):
 
 def test_a_withdrawal_while_the_bundle_is_written_stops_the_release(world, monkeypatch):
     approved = world.approved()
-    original = publish_module._write_manifest
+    original = publish_module.write_manifest
 
     def withdrawn_meanwhile(*args):
         original(*args)
         decisions.withdraw(world.ledger, request=approved.id, reason="wait", actor=ANA)
 
-    monkeypatch.setattr(publish_module, "_write_manifest", withdrawn_meanwhile)
+    monkeypatch.setattr(publish_module, "write_manifest", withdrawn_meanwhile)
     with pytest.raises(AuthorisationError, match="is withdrawn"):
         world.publish(approved.id)
     assert nothing_is_out(world)
@@ -277,13 +277,13 @@ def test_a_version_that_writes_other_bytes_does_not_replace_a_release(world, mon
     approved = world.approved()
     world.publish(approved.id)
     before = outbox(world)
-    original = publish_module._write_manifest
+    original = publish_module.write_manifest
 
     def newer_version(folder, release, authority):
         (folder / "extra.txt").write_text("new in this version")
         original(folder, release, authority)
 
-    monkeypatch.setattr(publish_module, "_write_manifest", newer_version)
+    monkeypatch.setattr(publish_module, "write_manifest", newer_version)
     with pytest.raises(AuthorisationError, match="another bundle than the one that was released"):
         world.publish(approved.id)
     assert outbox(world) == before

@@ -12,6 +12,7 @@ import pytest
 
 from deid_platform.core.errors import ZoneError
 from deid_platform.engine.deployment import Deployment
+from deid_platform.governance import bundle
 from deid_platform.governance import publish as publish_module
 from deid_platform.governance.events import DeliveryMade, RequestReleased
 from deid_platform.governance.ledger import Ledger
@@ -33,8 +34,8 @@ def test_a_release_repeated_changes_nothing_and_is_recorded_once(world):
 @pytest.mark.parametrize(
     "step",
     [
-        *("_copied", "describe", "_write_manifest", "_record"),
-        *("_deliver", "_contents", "sync", "_record_delivery"),
+        *("_copied", "describe", "write_manifest", "_record"),
+        *("deliver", "_contents", "sync", "_record_delivery"),
     ],
 )
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -45,7 +46,8 @@ def test_killed_at_any_step_the_next_run_completes_the_same_release(
     reference.approved()
     reference.publish()
     approved = world.approved()
-    original = getattr(publish_module, step)
+    module = publish_module if hasattr(publish_module, step) else bundle
+    original = getattr(module, step)
 
     class KilledError(BaseException):
         pass
@@ -56,7 +58,7 @@ def test_killed_at_any_step_the_next_run_completes_the_same_release(
         raise KilledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(publish_module, step, killed)
+        patched.setattr(module, step, killed)
         if step == "_contents":
             world.deployment.outbox.joinpath(NAME, approved.release_id).mkdir(parents=True)
         with pytest.raises(KilledError):
@@ -77,7 +79,7 @@ def publish_and_die(deployment: Deployment, request: str, step: str) -> None:
     opened(deployment).publish(request)
 
 
-@pytest.mark.parametrize("step", ["_write_manifest", "_record", "_deliver", "_record_delivery"])
+@pytest.mark.parametrize("step", ["write_manifest", "_record", "deliver", "_record_delivery"])
 def test_a_process_killed_at_any_step_is_completed_by_the_next(world, tmp_path, step):
     reference = another_world(tmp_path)
     reference.approved()
@@ -89,7 +91,7 @@ def test_a_process_killed_at_any_step_is_completed_by_the_next(world, tmp_path, 
     process.start()
     process.join(timeout=120)
     assert process.exitcode == -signal.SIGKILL
-    assert world.publish(approved.id).new == (step in ("_write_manifest", "_record"))
+    assert world.publish(approved.id).new == (step in ("write_manifest", "_record"))
     assert outbox(world) == outbox(reference)
     assert count(world, RequestReleased) == count(world, DeliveryMade) == 1
     assert len(released_rows(world)) == len(ROWS)
