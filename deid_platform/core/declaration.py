@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from deid_platform.core.faults import DeclarationFault, Fault
+from deid_platform.core.masking_choice import Method
 from deid_platform.core.policy import Declared
 from deid_platform.core.publication import (
     ANNOTATION_SUFFIX,
@@ -97,7 +98,10 @@ def _with_text_labels(value: Any) -> Any:
     """YAML reads the label ``2023`` or ``yes`` as a number or boolean; labels are text."""
     if not isinstance(value, Mapping):
         return value
-    labelled = {"labels", "groups", "populations", "margins", "hierarchy", "coarser", "high_risk"}
+    labelled = {
+        *("labels", "groups", "populations", "margins", "hierarchy", "coarser", "high_risk"),
+        *("must_publish", "prefer_hide", "least_interesting"),
+    }
     return {
         key: _text_labels(inner)
         if key in labelled
@@ -115,7 +119,7 @@ def _text_labels(value: Any) -> Any:
             for key, inner in value.items()
         }
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_text(item) for item in value]
+        return [_text_labels(item) for item in value]
     return _text(value)
 
 
@@ -144,6 +148,7 @@ def _check_publication(where: str, publication: Publication) -> None:
             _check_meanings(f"{where}: {name}", characteristic)
     _check_column_tree(where, publication)
     _check_parts(where, publication)
+    _check_masking(where, publication)
     for column in publication.high_risk:
         if column not in publication.dimensions:
             raise DeclarationFault(
@@ -262,6 +267,43 @@ def _check_parts(where: str, publication: Publication) -> None:
     for part in publication.parts:
         absent = [column for column in publication.dimensions if column not in part]
         _check_totals(where, "parts", publication, absent)
+
+
+def _check_masking(where: str, publication: Publication) -> None:
+    choice = publication.masking
+    named = {column for cells in (*choice.must_publish, *choice.prefer_hide) for column in cells}
+    shared = (choice.share_of,) if choice.share_of else ()
+    named |= {*choice.coarsen, *choice.drop, *shared}
+    if unknown := sorted(named - set(publication.dimensions)):
+        raise DeclarationFault(
+            Fault.BAD_MASKING,
+            f"{where}: masking",
+            f"{unknown[0]} is not a dimension",
+            "name declared dimensions",
+        )
+    if not all((*choice.must_publish, *choice.prefer_hide)):
+        raise DeclarationFault(
+            Fault.BAD_MASKING,
+            f"{where}: masking",
+            "an entry names no dimension, so it would be every cell",
+            "name at least one dimension with its labels",
+        )
+    if (choice.method is Method.PERCENTAGES) != (choice.share_of is not None):
+        raise DeclarationFault(
+            Fault.BAD_MASKING,
+            f"{where}: masking",
+            "method: percentages and share_of go together",
+            "name the dimension of two large categories and a small one (M-31), or neither",
+        )
+    for column in choice.drop:
+        _check_totals(where, "masking.drop", publication, (column,))
+    if both := sorted(set(choice.drop) & {*choice.coarsen, *shared}):
+        raise DeclarationFault(
+            Fault.BAD_MASKING,
+            f"{where}: masking.drop",
+            f"{both[0]} is dropped and used",
+            "choose one",
+        )
 
 
 def _has_cycle(edges: Mapping[str, Sequence[str]]) -> bool:

@@ -45,6 +45,8 @@ class Fault(Enum):
     BAD_VECTOR = ("D-28", "a worked example with an unknown kind or field, or malformed")
     NO_SUGGESTION = ("D-29", "a recode that is permitted but cannot be computed")
     NO_PUBLICATION = ("D-30", "no publication of that name in this deployment")
+    BAD_MASKING = ("D-31", "wishes about masking that contradict the declaration")
+    UNAPPROVED_METHOD = ("D-32", "a masking method that the Peer Review Team has not approved")
 
     UNDECLARED_COLUMN = ("C-01", "the table has a column that nobody declared")
     MISSING_COLUMN = ("C-02", "the table lacks a declared column")

@@ -58,6 +58,7 @@ class Settings(Declared):
     survey_min_sample: Setting[int]
     three_category_min_total: Setting[int]
     gender_groups_flagged_from: Setting[int]
+    amount_tolerance_pct: Setting[int] = Setting[int](value=10, rule="M-4", source="4.4.1")
 
 
 class ScoreRow(Declared):
@@ -216,6 +217,15 @@ class Filing(Declared):
     effective_date: date
 
 
+class AlternateMethod(Declared):
+    """A method outside the guideline, with the Peer Review Team's approval of it (A-34)."""
+
+    description: str
+    basis: str
+    prt_approval: str
+    prt_approved_on: date
+
+
 class DdgPolicy(Declared):
     """A disclosure policy under the CalHHS Data De-Identification Guidelines."""
 
@@ -236,6 +246,7 @@ class DdgPolicy(Declared):
     special_codes: tuple[SpecialCode, ...]
     rules: dict[str, Rule]
     readings: dict[str, Reading]
+    alternate_methods: dict[str, AlternateMethod] = Field(default_factory=dict)
     differences_not_documented: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -269,6 +280,11 @@ class DdgPolicy(Declared):
     def complement_strategy(self) -> ComplementStrategy:
         """How a complementary cell is chosen, unless a dimension says otherwise."""
         return self.settings.complement_strategy.value
+
+    @property
+    def amount_tolerance(self) -> float:
+        """The share within which no reader may come to know the amount of a small cell."""
+        return self.settings.amount_tolerance_pct.value / 100
 
     @property
     def always_suppress_small(self) -> bool:

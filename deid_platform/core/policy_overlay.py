@@ -17,7 +17,7 @@ from deid_platform.core.faults import DeclarationFault, Fault
 OVERLAY_KEYS = frozenset(
     {"extends", "name", "title", "edition", "approved_on", "status", "filing", "overrides"}
 )
-_OPEN = frozenset({"references", "high_risk", "surveys", "rules"})
+_OPEN = frozenset({"references", "high_risk", "surveys", "rules", "alternate_methods"})
 """Sections in which an overlay may add an entry; in the others it may only change one."""
 _SECTIONS = frozenset(
     {

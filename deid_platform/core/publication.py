@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from deid_platform.core.digests import canonical_digest
+from deid_platform.core.masking_choice import MaskingChoice
 from deid_platform.core.policy import ComplementStrategy, Declared
 
 ANNOTATION_SUFFIX = "_annotation"
@@ -58,6 +59,11 @@ class FigureKind(StrEnum):
     PERCENTAGE = "percentage"
     MEAN = "mean"
     AMOUNT = "amount"
+
+    @property
+    def is_statistic(self) -> bool:
+        """Whether it is a numerator over a denominator, which does not add up."""
+        return self in (FigureKind.RATE, FigureKind.PERCENTAGE, FigureKind.MEAN)
 
 
 class Characteristic(Declared):
@@ -118,7 +124,10 @@ class Figure(Declared):
 
     Of ``denominator`` (a column), ``denominator_total`` (the margin over these dimensions) and
     ``denominator_population`` at most one is given. With none, the denominator is unknown and
-    taken as small.
+    taken as small. Of a rate, percentage or mean, ``numerator`` is the column that is divided
+    (the people, unless it says otherwise; of a mean, an amount or count), ``per`` what it is
+    multiplied by (100,000) and ``decimals`` how many are printed; what is not declared is told
+    from the cells that show everything, as a reader would.
     """
 
     kind: FigureKind = FigureKind.COUNT
@@ -127,6 +136,9 @@ class Figure(Declared):
     denominator_total: tuple[str, ...] = ()
     denominator_population: int | None = Field(default=None, gt=0)
     denominator_source: str | None = None
+    numerator: str | None = None
+    per: int | None = Field(default=None, gt=0)
+    decimals: int | None = Field(default=None, ge=0, le=12)
     unit: str = ""
     description: str = ""
 
@@ -176,6 +188,7 @@ class Publication(Declared):
     columns: dict[str, Column] = Field(default_factory=dict)
     sources: tuple[str, ...] = ()
     exact_totals: bool = True
+    masking: MaskingChoice = MaskingChoice()
 
     @property
     def dimension_columns(self) -> tuple[str, ...]:

@@ -204,6 +204,7 @@ def _shared(
 
 
 def _code(publication: Publication, people: str) -> str:
-    """The annotation column of a figure that these people stand behind: all have one code."""
-    figure = next(name for name, one in publication.figures.items() if one.people == people)
+    """The annotation column of a figure that these people stand behind: counts have one code."""
+    linked = {name: one for name, one in publication.figures.items() if one.people == people}
+    figure = min(linked, key=lambda name: linked[name].kind.is_statistic)
     return identifier(Publication.annotation_column(figure))

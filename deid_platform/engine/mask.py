@@ -7,7 +7,7 @@ back as one Arrow table that is joined by row number. No cell value passes throu
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,11 +20,14 @@ from deid_platform.core.masking import (
     SMALL,
     Attack,
     Masking,
+    MaskingRules,
+    MaskingTable,
     attack,
     mask,
 )
 from deid_platform.core.masking.certificate import certify, decode, encode
 from deid_platform.core.masking.verify import DDG, verify
+from deid_platform.core.masking_choice import MaskingChoice, check_method
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.engine.linked_tables import elsewhere
@@ -34,12 +37,16 @@ from deid_platform.engine.masking_model import (
     published_table,
     rules_of,
 )
+from deid_platform.engine.masking_select import (
+    RESULT,
+    candidate_select,
+    evidence_select,
+    numbered,
+)
 from deid_platform.engine.masking_table import MaskingCells, read_cells
+from deid_platform.engine.shown_statistics import figure_codes
 from deid_platform.engine.sql import identifier, qualified
 
-NO_DATA = 3
-"""Annotation code of a value that the source does not have (DDG 2.0, 7.5)."""
-_REGISTERED = "masking_result"
 _ATTACK_SECONDS = 3600.0
 
 
@@ -172,6 +179,7 @@ def mask_table(
 
     ``seconds`` bound the search for a cheaper pattern, and then the attack on the result.
     """
+    check_method(publication.name, publication.masking, policy)
     started = time.monotonic()
     cells = read_cells(con, names.source, publication)
     rules = rules_of(policy)
@@ -183,9 +191,10 @@ def mask_table(
             cells, publication, people, policy, gate_all=gate_all, elsewhere=others
         )
         inexact[people] = tuple(axis.name for axis in table.layout.axes if not axis.exact)
-        masking = mask(
+        masking = _masked_as_wished(
             table,
             rules,
+            publication.masking,
             expired=lambda: seconds is not None and time.monotonic() - started > seconds,
             attack_seconds=_ATTACK_SECONDS if seconds is None else seconds,
         )
@@ -194,6 +203,28 @@ def mask_table(
     result = MaskResult(publication=publication.name, maskings=maskings, inexact=inexact)
     _write(con, names, publication, cells, result)
     return result
+
+
+def _masked_as_wished(
+    table: MaskingTable,
+    rules: MaskingRules,
+    choice: MaskingChoice,
+    *,
+    expired: Callable[[], bool],
+    attack_seconds: float,
+) -> Masking:
+    """Mask a table, and say so where it is the cells to publish that leave no safe pattern."""
+    try:
+        return mask(table, rules, expired=expired, attack_seconds=attack_seconds)
+    except MaskingError:
+        if not choice.must_publish or expired():
+            raise
+    mask(replace(table, must_publish=None), rules, expired=expired, attack_seconds=attack_seconds)
+    raise MaskingError(
+        f"{table.name}: masking.must_publish",
+        "no pattern that leaves all of these cells shown protects every small cell",
+        "take cells out of it, or publish coarser groups",
+    )
 
 
 def attack_candidate(
@@ -308,16 +339,19 @@ def _write(
         columns[f"block_{k}"] = masking.block
         columns[f"low_{k}"] = masking.audit.low
         columns[f"high_{k}"] = masking.audit.high
-    con.register(_REGISTERED, pa.table(columns))
-    rows = _numbered(names.source, publication)
+    codes = {people: masking.codes for people, masking in result.maskings.items()}
+    for k, own in enumerate(figure_codes(cells, publication, codes).values()):
+        columns[f"figure_{k}"] = own.astype(np.int32)
+    con.register(RESULT, pa.table(columns))
+    rows = numbered(names.source, publication)
     try:
         con.execute("begin transaction")
         con.execute(
-            f"create or replace table {names.candidate} as {_candidate(publication, cells, number)}"
-            f" from {rows} order by _row"
+            f"create or replace table {names.candidate} as "
+            f"{candidate_select(publication, cells, number)} from {rows} order by _row"
         )
         con.execute(
-            f"create or replace table {names.evidence} as {_evidence(publication, number)}"
+            f"create or replace table {names.evidence} as {evidence_select(publication, number)}"
             f" from {rows} order by _row"
         )
         header, texts = published_text(con, names.candidate, publication)
@@ -342,41 +376,4 @@ def _write(
         con.execute("rollback")
         raise
     finally:
-        con.unregister(_REGISTERED)
-
-
-def _numbered(source: str, publication: Publication) -> str:
-    order = ", ".join(map(identifier, publication.dimension_columns))
-    return (
-        f"(select *, row_number() over (order by {order}) as _row from {source}) as source "
-        f"join {_REGISTERED} as result on source._row = result.row"
-    )
-
-
-def _candidate(publication: Publication, cells: MaskingCells, number: Mapping[str, int]) -> str:
-    people_of = {name: figure.people for name, figure in publication.figures.items()}
-    people_of |= {people: people for people in number}
-    selected = []
-    for column in cells.columns:
-        name = identifier(column)
-        if column in people_of:
-            code = f"code_{number[people_of[column]]}"
-            selected.append(f"case when {code} = 0 then {name} end as {name}")
-        else:
-            selected.append(name)
-    for figure in publication.figures:
-        code, name = f"code_{number[people_of[figure]]}", identifier(figure)
-        annotation = identifier(Publication.annotation_column(figure))
-        selected.append(
-            f"case when {code} = 0 and {name} is null then {NO_DATA} else {code} end"
-            f"::integer as {annotation}"
-        )
-    return f"select {', '.join(selected)}"
-
-
-def _evidence(publication: Publication, number: Mapping[str, int]) -> str:
-    selected = list(map(identifier, publication.dimension_columns))
-    for people, k in number.items():
-        for part in ("reason", "code", "block", "low", "high"):
-            selected.append(f"{part}_{k} as {identifier(f'{people}_{part}')}")
-    return f"select {', '.join(selected)}"
+        con.unregister(RESULT)

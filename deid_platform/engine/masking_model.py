@@ -10,6 +10,8 @@ from deid_platform.core.publication import FigureKind, Publication
 from deid_platform.core.risk.high_risk import high_risk_labels
 from deid_platform.engine.linked_tables import Elsewhere
 from deid_platform.engine.masking_table import Column, MaskingCells
+from deid_platform.engine.masking_wishes import check_must_publish, named_cells, prices
+from deid_platform.engine.shown_statistics import with_statistics
 
 _ADDITIVE = (FigureKind.COUNT, FigureKind.AMOUNT)
 
@@ -36,7 +38,8 @@ def published_table(
     codes = np.zeros(len(known), dtype=np.int64)
     for figure in linked:
         column = Publication.annotation_column(figure)
-        if column in cells.columns:
+        # A statistic may be blank in a shown cell, for the sake of its denominator's cell.
+        if column in cells.columns and not publication.figures[figure].kind.is_statistic:
             codes = np.maximum(codes, cells.integers(column, missing=0))
     figures = {
         figure: values
@@ -48,13 +51,14 @@ def published_table(
         )
     }
     layout = cells.layout_for(known if true is None else true)
-    return PublishedTable(
+    table = PublishedTable(
         layout=layout,
         people=known,
         codes=np.where(known < 0, np.maximum(codes, SMALL), codes),
         figures={name: values for name, values in figures.items() if _adds_up(layout, values)},
         limit=_limit(cells, publication, people, known if true is None else true),
     )
+    return with_statistics(cells, publication, people, table)
 
 
 def masking_table(
@@ -82,15 +86,21 @@ def masking_table(
             continue
         if publication.exact_totals or _adds_up(layout, values):
             figures[figure] = values
-    return MaskingTable(
+    choice = publication.masking
+    keep = named_cells(cells, "must_publish", choice.must_publish)
+    table = MaskingTable(
         layout=layout,
         people=counts,
         gated=np.full(len(counts), gate_all) | _high_risk(cells, publication, policy),
         figures=figures,
         limit=_limit(cells, publication, people, counts),
-        must_publish=elsewhere.shown if elsewhere else None,
+        must_publish=keep | elsewhere.shown if elsewhere else keep,
         must_hide=elsewhere.hidden if elsewhere else None,
+        prefer_hide=named_cells(cells, "prefer_hide", choice.prefer_hide),
+        price=prices(cells, counts, choice),
     )
+    check_must_publish(table, rules_of(policy), keep)
+    return table
 
 
 def _high_risk(cells: MaskingCells, publication: Publication, policy: DdgPolicy) -> Column:

@@ -144,7 +144,9 @@ def read_cells(
 
 def _number(column: str, *, is_text: bool) -> str:
     name = identifier(column)
-    return f"try_cast(replace(trim({name}), ',', '') as double)" if is_text else f"{name}::double"
+    if not is_text:
+        return f"{name}::double"
+    return f"try_cast(rtrim(replace(trim({name}), ',', ''), '% ') as double)"
 
 
 def _filled(values: Any) -> Column:
@@ -248,10 +250,20 @@ def _nested_axis(
                 break
         parents.append(number.get(tuple(above), -1) if above != row else -1)
     finest = publication.dimensions[chain[-1]]
-    return (
-        Axis(name="/".join(chain), parents=tuple(parents), strategy=finest.strategy),
-        at.reshape(-1),
+    least = [
+        any(
+            texts[c][level] in publication.dimensions[c].least_interesting
+            for c, level in zip(chain, row, strict=True)
+        )
+        for row in combinations.tolist()
+    ]
+    axis = Axis(
+        name="/".join(chain),
+        parents=tuple(parents),
+        strategy=finest.strategy,
+        least_interesting=frozenset(np.flatnonzero(least).tolist()),
     )
+    return axis, at.reshape(-1)
 
 
 def _check_tree(name: str, column: str, parents: list[int]) -> None:

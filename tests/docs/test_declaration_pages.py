@@ -10,6 +10,7 @@ import yaml
 
 from deid_platform.core.declaration import parse_publication, validated
 from deid_platform.core.examples import KINDS
+from deid_platform.core.masking_choice import MaskingChoice
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.policy_overlay import overlaid
 from deid_platform.core.publication import Dimension, Figure, Held, Kind, Publication, Survey
@@ -56,7 +57,7 @@ def test_every_key_of_the_format_is_on_the_page():
         "sources",
         "unit",
     }
-    for model in (Publication, Dimension, Held, Figure, Survey):
+    for model in (Publication, Dimension, Held, Figure, Survey, MaskingChoice):
         for key in set(model.model_fields) - surroundings:
             assert re.search(rf"\b{key}\b", _PAGE), key
 

@@ -13,7 +13,9 @@ import yaml
 
 from deid_platform.core.declaration import parse_publication
 from deid_platform.core.errors import AssessmentError, DeclarationError, DeidError
-from deid_platform.core.faults import Fault
+from deid_platform.core.faults import DeclarationFault, Fault
+from deid_platform.core.masking_choice import MaskingChoice, check_method
+from deid_platform.core.policy import AlternateMethod
 from deid_platform.engine.assess import FileTable, assess_publication, assess_relation
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.publications import (
@@ -93,6 +95,17 @@ DECLARATIONS: list[tuple[Fault, Callable[[Block], Any]]] = [
         Fault.TWO_DENOMINATORS,
         lambda b: b["figures"]["visits"].update(denominator_population=1000000),
     ),
+    (Fault.BAD_MASKING, lambda b: b.update(masking={"must_publish": [{"moon": "full"}]})),
+    (Fault.BAD_MASKING, lambda b: b.update(masking={"prefer_hide": [{}]})),
+    (Fault.BAD_MASKING, lambda b: b.update(masking={"method": "percentages"})),
+    (Fault.BAD_MASKING, lambda b: b.update(masking={"share_of": "age"})),
+    (Fault.NO_TOTAL, lambda b: b.update(masking={"drop": ["year"]})),
+    (
+        Fault.BAD_MASKING,
+        lambda b: b.update(masking={"drop": ["county"], "coarsen": {"county": "regions"}}),
+    ),
+    (Fault.WRONG_TYPE, lambda b: b.update(masking={"weights": "cases"})),
+    (Fault.UNKNOWN_KEY, lambda b: b.update(masking={"must_hide": []})),
     (Fault.UNKNOWN_PARENT, lambda b: b["dimensions"]["county"].update(parent="region")),
     (
         Fault.NOT_A_TREE,
@@ -424,6 +437,25 @@ def test_a_recode_that_gives_an_unreadable_label_is_refused(tmp_path):
     with pytest.raises(AssessmentError) as caught:
         assess(declared, cells)
     assert caught.value.fault is Fault.NO_SUGGESTION
+
+
+@pytest.mark.parametrize("method", ["rounding", "swapping", "noise"])
+def test_a_method_that_nobody_approved_is_refused_and_names_the_rule(method):
+    approval = {
+        "description": "Counts to multiples of 5",
+        "basis": "FCSM Working Paper 22",
+        "prt_approval": "PRT-7",
+        "prt_approved_on": "2026-01-01",
+    }
+    choice = MaskingChoice.model_validate({"method": method})
+    with pytest.raises(DeclarationFault, match=r"Peer Review Team.*A-34") as caught:
+        check_method("t", choice, ddg())
+    assert caught.value.fault is Fault.UNAPPROVED_METHOD
+    approved = ddg().model_copy(
+        update={"alternate_methods": {method: AlternateMethod.model_validate(approval)}}
+    )
+    with pytest.raises(DeclarationFault, match="does not apply it"):
+        check_method("t", choice, approved)
 
 
 def test_every_fault_is_reached_by_a_test_of_this_file():

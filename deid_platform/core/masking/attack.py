@@ -1,15 +1,15 @@
 """The attacker: what a reader of the published table can still work out.
 
 He knows every published value, that zeros are never hidden, that sums add up, that people are
-whole, what the codes say, and a public upper bound where there is one. For each hidden cell he
-gets the interval of counts that agree with all of it.
+whole, what the codes say, a public upper bound where there is one, and how shown statistics are
+rounded. For each hidden cell he gets the interval of counts that agree with all of it.
 
 Source: DDG 2.0, 7.3.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from deid_platform.core.masking.model import (
     Layout,
     MaskingRules,
 )
+from deid_platform.core.masking.ratios import PEOPLE, Intervals, Ratio, pairs_of, tighten
 
 _ROUNDS = 200
 
@@ -37,6 +38,8 @@ class PublishedTable:
 
     ``people`` is -1 where hidden; ``codes`` are the annotation codes; ``figures`` are whole
     numbers that add up (-1 where hidden) and of which each hidden one is at least its people.
+    ``told`` are intervals that shown statistics give for people and figures, ``ratios`` what they
+    say of two hidden numbers at once.
     """
 
     layout: Layout
@@ -44,6 +47,8 @@ class PublishedTable:
     codes: Ints
     figures: dict[str, Ints]
     limit: Ints | None = None
+    told: Intervals = field(default_factory=dict)
+    ratios: tuple[Ratio, ...] = ()
 
     @property
     def hidden(self) -> Bools:
@@ -140,7 +145,7 @@ def closed(
     floor, reach = goals(table, rules)
     undecided = np.zeros(len(low), dtype=bool)
     reach_low, reach_high = high.astype(float), low.astype(float)
-    block = blocks(table.layout.groups, table.incomplete)
+    block = blocks(table.layout.groups, table.incomplete, pairs_of(table.ratios))
     for number in np.unique(block[watched]).tolist():
         reached = close(
             Question(
@@ -155,6 +160,7 @@ def closed(
                 goal_low=floor,
                 goal_high=reach,
                 reached=known,
+                ratios=table.ratios,
             ),
             budget,
         )
@@ -211,6 +217,10 @@ def prior(table: PublishedTable, rules: MaskingRules) -> tuple[Ints, Ints]:
         high = np.where(hidden, np.maximum(table.limit, 1), high)
     high = np.where(told & (table.codes == SMALL), np.minimum(high, rules.largest_small), high)
     low = np.where(told & (table.codes == COMPLEMENTARY), rules.min_people, low)
+    if PEOPLE in table.told:
+        least, most = table.told[PEOPLE]
+        low, high = np.where(hidden, np.maximum(low, least), low), np.minimum(high, most)
+        high = np.where(hidden, high, table.people)
     return low, high
 
 
@@ -230,6 +240,11 @@ def propagate(
         )
         for name, values in table.figures.items()
     }
+    for name, (least, most) in figures.items():
+        if name in table.told:
+            unknown = table.figures[name] < 0
+            np.maximum(least, table.told[name][0], out=least, where=unknown)
+            np.minimum(most, table.told[name][1], out=most, where=unknown)
     groups, hidden = table.layout.groups, table.hidden
     every = np.ones(groups.count, dtype=bool)
     for _ in range(_ROUNDS):
@@ -240,6 +255,7 @@ def propagate(
             np.maximum(least, low, out=least, where=hidden)
             _tighten(groups, every, least, most)
             np.minimum(high, most, out=high, where=hidden)
+        tighten(table.ratios, {PEOPLE: (low, high), **figures})
         if bool((low > high).any()) or any(bool((a > b).any()) for a, b in figures.values()):
             raise MaskingError(
                 table.layout.name,

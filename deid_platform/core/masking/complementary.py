@@ -166,9 +166,10 @@ class Protector:
         return self.walk.reach(cell, 1, 1, NEVER)
 
     def _loss(self) -> Ints:
-        """What hiding each cell costs: its people, adjusted by preferences; zeros never."""
+        """What hiding each cell costs: its price, adjusted by preferences; zeros never."""
         table, rules = self.table, self.rules
-        loss = table.people * _PREFERRED + 1
+        price = table.people if table.price is None else table.price
+        loss = price * _PREFERRED + 1
         preferred = np.zeros(len(loss), dtype=bool)
         for number, axis in enumerate(table.layout.axes):
             if axis.least_interesting and (axis.strategy or rules.strategy) == "least_interesting":
@@ -176,7 +177,7 @@ class Protector:
                 preferred |= np.isin(table.layout.coordinates[:, number], levels)
         if table.prefer_hide is not None:
             preferred |= table.prefer_hide
-        loss[preferred] = table.people[preferred] + 1
+        loss[preferred] = price[preferred] + 1
         loss[table.people == 0] = BLOCKED
         if table.must_publish is not None:
             loss[table.must_publish] = BLOCKED

@@ -23,8 +23,12 @@ from deid_platform.core.masking.linear import (
     together_rows,
 )
 from deid_platform.core.masking.model import Bools, Floats, Ints, Layout
+from deid_platform.core.masking.ratios import PEOPLE, Ratio, ratio_rows
+from deid_platform.core.masking.whole import WholeProgram
 
 _NEAR = 0.01
+_WHOLE_CELLS = 400
+"""In blocks of at most this many cells, only tables of whole people count as possible."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +52,7 @@ class Question:
     goal_low: Ints
     goal_high: Ints
     reached: tuple[Ints, Ints] | None = None
+    ratios: tuple[Ratio, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,30 +102,51 @@ class _Closing:
                 self.most[part][high <= low] = -np.inf
 
     @cached_property
-    def program(self) -> Program:
-        """The block's linear program; most blocks need none when tables are already known."""
+    def _rows(self) -> Rows:
         question, cells = self.question, self.cells
         column = np.full(question.layout.cells, -1, dtype=np.int64)
         column[cells] = np.arange(self.count)
         groups = question.layout.groups
         every = np.ones(groups.count, dtype=bool)
+        columns = {PEOPLE: column}
         parts = [
             sum_rows(groups, groups.exact, question.people, column)[0],
             loose_rows(groups, ~groups.exact, question.people, column)[0],
         ]
-        low, high = [question.low[cells]], [question.high[cells]]
         for place, name in enumerate(self.names, start=1):
-            shifted = np.where(column >= 0, column + place * self.count, -1)
-            parts.append(sum_rows(groups, every, question.figure_values[name], shifted)[0])
-            parts.append(at_least_rows(column[cells], shifted[cells]))
+            columns[name] = np.where(column >= 0, column + place * self.count, -1)
+            parts.append(sum_rows(groups, every, question.figure_values[name], columns[name])[0])
+            parts.append(at_least_rows(column[cells], columns[name][cells]))
+        return Rows.joined([*parts, ratio_rows(question.ratios, columns)])
+
+    @cached_property
+    def _bounds(self) -> tuple[Ints, Ints]:
+        question, cells = self.question, self.cells
+        low, high = [question.low[cells]], [question.high[cells]]
+        for name in self.names:
             low.append(question.figures[name][0][cells])
             high.append(question.figures[name][1][cells])
-        parts.append(together_rows(self.watched, self.capped + np.arange(len(self.watched))))
-        low.append(np.zeros(len(self.watched), dtype=np.int64))
-        high.append(question.goal_high[cells][self.watched])
+        return np.concatenate(low), np.concatenate(high)
+
+    @cached_property
+    def program(self) -> Program:
+        """The block's linear program; most blocks need none when tables are already known."""
+        low, high = self._bounds
+        together = together_rows(self.watched, self.capped + np.arange(len(self.watched)))
+        capped = self.question.goal_high[self.cells][self.watched]
         return Program(
-            question.layout.name, np.concatenate(low), np.concatenate(high), Rows.joined(parts)
+            self.question.layout.name,
+            np.concatenate([low, np.zeros(len(self.watched), dtype=np.int64)]),
+            np.concatenate([high, capped]),
+            Rows.joined([self._rows, together]),
         )
+
+    @cached_property
+    def whole(self) -> WholeProgram | None:
+        """The same in whole people, for a block small enough to ask it."""
+        if self.count > _WHOLE_CELLS:
+            return None
+        return WholeProgram(self.question.layout.name, *self._bounds, self._rows)
 
     def run(self) -> Reached:
         for direction in (1, -1):
@@ -129,12 +155,30 @@ class _Closing:
         self._separate_figures()
         return self._reached()
 
-    def _ask(self, point: Floats) -> Floats:
-        self.budget.spend(self.program.seconds)
-        values = point[: len(self.least)]
+    def _learn(self, values: Floats) -> bool:
+        """Take a point as a possible table; where whole people are asked for, only a whole one."""
+        if self.whole is not None and bool((np.abs(values - np.round(values)) > _NEAR**2).any()):
+            return False
         np.minimum(self.least, values, out=self.least)
         np.maximum(self.most, values, out=self.most)
-        return values
+        return True
+
+    def _ask(self, point: Floats) -> tuple[Floats, bool]:
+        self.budget.spend(self.program.seconds)
+        values = point[: self.capped]
+        return values, self._learn(values)
+
+    def _extreme(
+        self, column: int, direction: int, most: int, values: Floats, *, possible: bool
+    ) -> float:
+        """How far a variable goes (up to ``most``), from the end of its linear program."""
+        if possible or self.whole is None:
+            return float(values[column])
+        bound, point = self.whole.furthest(column, direction, most, self.budget.left)
+        self.budget.spend(self.whole.seconds)
+        if point is not None:
+            self._learn(point)
+        return bound
 
     def _undecided(self, direction: int) -> Ints:
         """Watched cells of which it is not known whether they reach their goal."""
@@ -166,15 +210,20 @@ class _Closing:
             undecided = self._undecided(direction)
             if place not in undecided:
                 continue
-            values = self._ask(self._pushed(np.array([place]), direction))
+            values, possible = self._ask(self._pushed(np.array([place]), direction))
             cell = int(self.cells[place])
+            goal = int(question.goal_high[cell])
+            furthest = self._extreme(place, direction, goal, values, possible=possible)
+            trusted = self.whole is None
             if direction > 0:
-                self.settled_up[place] = True
-                if values[place] < question.goal_high[cell] - _NEAR:
-                    question.high[cell] = int(np.floor(values[place] + _NEAR))
+                if furthest < goal - _NEAR:
+                    question.high[cell] = int(np.floor(furthest + _NEAR))
+                met = self.most[place] >= min(np.floor(furthest + _NEAR), goal) - _NEAR
+                self.settled_up[place] = trusted or met
             else:
-                self.settled_down[place] = True
-                question.low[cell] = int(np.ceil(values[place] - _NEAR))
+                question.low[cell] = int(np.ceil(furthest - _NEAR))
+                met = self.least[place] <= question.low[cell] + _NEAR
+                self.settled_down[place] = trusted or met
 
     def _pushed(self, places: Ints, direction: int) -> Floats:
         columns = places
@@ -190,15 +239,20 @@ class _Closing:
                 if self.most[column] - self.least[column] >= 1 - _NEAR or self.budget.left <= 0:
                     continue
                 cell = int(self.cells[place])
-                down = self._ask(self.program.furthest(np.array([column]), -1, self.budget.left))
                 low, high = self.question.figures[name]
-                low[cell] = int(np.ceil(down[column] - _NEAR))
+                most = int(high[cell])
+                low[cell] = int(np.ceil(self._push_figure(column, -1, most) - _NEAR))
                 if self.most[column] - self.least[column] < 1 - _NEAR:
                     self.program.cap(column, low[cell] + 1)
-                    up = self._ask(self.program.furthest(np.array([column]), 1, self.budget.left))
-                    self.program.cap(column, int(high[cell]))
-                    if up[column] < low[cell] + 1 - _NEAR:
-                        high[cell] = int(np.floor(up[column] + _NEAR))
+                    furthest = self._push_figure(column, 1, int(low[cell]) + 1)
+                    self.program.cap(column, most)
+                    if furthest < low[cell] + 1 - _NEAR:
+                        high[cell] = int(np.floor(furthest + _NEAR))
+
+    def _push_figure(self, column: int, direction: int, most: int) -> float:
+        point = self.program.furthest(np.array([column]), direction, self.budget.left)
+        values, possible = self._ask(point)
+        return self._extreme(column, direction, most, values, possible=possible)
 
     def _reached(self) -> Reached:
         cells = self.cells

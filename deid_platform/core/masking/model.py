@@ -202,6 +202,7 @@ class MaskingTable:
     along every axis and are hidden with their cell. ``limit`` is a public upper bound of the
     people of each cell (its denominator). ``must_publish`` cells are never complements, and
     ``must_hide`` cells always are: another table shows the ones and hides the others (M-14).
+    ``price`` is what hiding a cell costs, where that is not its people.
     """
 
     layout: Layout
@@ -212,6 +213,7 @@ class MaskingTable:
     must_publish: Bools | None = None
     must_hide: Bools | None = None
     prefer_hide: Bools | None = None
+    price: Ints | None = None
 
     @property
     def name(self) -> str:
