@@ -9,11 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from deid_platform.cli import AsJson, console, print_json
-from deid_platform.cli.request import As, actor
+from deid_platform.cli import AsJson, console, print_json, progress_console
+from deid_platform.cli.request import As, RequestId, actor
 from deid_platform.core.errors import DeclarationError
 from deid_platform.engine.deployment import Deployment
+from deid_platform.governance.destinations import destination_for
 from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.register import register_in_force
+from deid_platform.governance.requests import request_of
+from deid_platform.governance.sending import send
 from deid_platform.governance.transfers import (
     OVERDUE,
     Transfer,
@@ -30,9 +34,47 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True, help="Where releases went, and what their receivers still owe."
     )
+    group.command("send")(send_release)
     group.command("list")(list_transfers)
     group.command("confirm-destruction")(confirm)
     app.add_typer(group, name="transfer")
+
+
+def send_release(
+    request: RequestId,
+    destination: Annotated[str, typer.Argument(help="Name of the destination in the register.")],
+    as_person: As,
+    keep_until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The last day on which the receiver may hold it."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a release to a destination of the register, and read back what arrived.
+
+    Safe to repeat: an interrupted transfer goes on where it stopped, and a finished one is not
+    sent again. A destination with recipients' keys gets one encrypted archive.
+
+    Example: `deid transfer send req-0123456789 open_data --as dana.lee`
+    """
+    deployment = Deployment.from_environment()
+    ledger = Ledger.open(deployment.ledger_url)
+    dataset = request_of(ledger, request).publication
+    with progress_console.status(f"Sending {dataset} to {destination}"):
+        done = send(
+            deployment,
+            ledger,
+            request=request,
+            destination=destination_for(
+                register_in_force(ledger), destination, dataset, datetime.now(UTC)
+            ),
+            retention_until=keep_until.date() if keep_until else None,
+            actor=actor(as_person),
+        )
+    if as_json:
+        print_json(as_document(done))
+        return
+    _print(done, None)
 
 
 def list_transfers(

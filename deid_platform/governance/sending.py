@@ -24,12 +24,12 @@ from deid_platform.governance.archive import SUFFIX, pack
 from deid_platform.governance.bundle import checked_files, file_digest
 from deid_platform.governance.chain import Records
 from deid_platform.governance.channels import Parcel, Place, carry
+from deid_platform.governance.destinations import Destination
 from deid_platform.governance.events import Event
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.requests import Actor, Request, request_of
 from deid_platform.governance.transfer_events import TransferFailed, TransferStarted
 from deid_platform.governance.transfers import (
-    Destination,
     Transfer,
     check_sendable,
     completed,
@@ -112,7 +112,6 @@ def _send(
     place = Place(
         name=destination.name,
         channel=destination.channel,
-        location=destination.location,
         settings=destination.settings,
         parameters=destination.parameters,
         environment=deployment.environment,

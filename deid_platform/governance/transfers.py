@@ -7,8 +7,8 @@ the receiver's proof that its copy is gone.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from deid_platform.core.errors import AuthorisationError
 from deid_platform.core.workflow import State
 from deid_platform.governance.chain import Records
+from deid_platform.governance.destinations import Destination
 from deid_platform.governance.events import ActionRefused, Event, RequestReleased
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.requests import Actor, Request, digest_of, request_of, requests
@@ -47,26 +48,6 @@ class Standing(StrEnum):
     FAILED = "failed"
     COMPLETED = "completed"
     DESTROYED = "destroyed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Destination:
-    """An entry of the register's allow-list, as a transfer takes it.
-
-    ``recipient`` is who gets the data; ``keys`` are the public keys that an archive is encrypted
-    to, none where the bundle travels as it is; ``refusals`` says why nothing may be sent there
-    now, each with its rule.
-    """
-
-    name: str
-    recipient: str
-    channel: str
-    location: str
-    settings: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    keys: tuple[str, ...] = ()
-    retained: bool = False
-    refusals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +93,7 @@ class Owed:
 
 def transfer_id(release: str, destination: Destination) -> str:
     """The transfer of a release to a destination: the same as long as both are."""
-    where = [destination.name, destination.channel, destination.location]
-    return "xfer-" + digest_of([release, where, list(destination.keys)])[:16]
+    return "xfer-" + digest_of([release, destination.name, destination.digest])[:16]
 
 
 def transfers(records: Records, publication: str | None = None) -> dict[str, Transfer]:
@@ -165,10 +145,13 @@ def check_sendable(
     """
     known = request_of(records, request)
     missing = list(destination.refusals)
+    kept = destination.kept_at_most_until
     if known.state is not State.RELEASED or known.released is None:
         missing.append(f"only what is released may be sent; the request is {known.state.value}")
-    if destination.retained and retention_until is None:
+    if kept is not None and retention_until is None:
         missing.append("a third party holds data until a day that is agreed (retention_until)")
+    if kept is not None and retention_until is not None and retention_until > kept:
+        missing.append(f"the contract ends on {kept}, before the copy would be destroyed")
     if missing:
         raise AuthorisationError(
             f"{request} to {destination.name}",

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from deid_platform.cli import build_app
+from deid_platform.governance.destinations import Destination
 from deid_platform.governance.sending import send
-from deid_platform.governance.transfers import OVERDUE, Destination, transfers
+from deid_platform.governance.transfers import OVERDUE, transfers
 from tests.support.governance import DANA, World, world
 
 
@@ -24,7 +25,13 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     share = tmp_path / "share"
     share.mkdir()
     monkeypatch.setenv("DEID_HOME", str(one.deployment.home))
-    place = Destination(name="share", recipient="registry", channel="outbox", location=str(share))
+    place = Destination(
+        name="share",
+        recipient="registry",
+        channel="outbox",
+        location="the registry",
+        settings={"folder": str(share)},
+    )
     for days, name in ((10_000, "share"), (-1, "annex")):
         send(
             one.deployment,

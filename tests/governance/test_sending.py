@@ -26,6 +26,7 @@ from deid_platform.engine.deployment import Deployment
 from deid_platform.governance import decisions, sending
 from deid_platform.governance.archive import pack
 from deid_platform.governance.channels import base, channel_names
+from deid_platform.governance.destinations import Destination
 from deid_platform.governance.events import ActionRefused
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.sending import send
@@ -36,7 +37,6 @@ from deid_platform.governance.transfer_events import (
     TransferStarted,
 )
 from deid_platform.governance.transfers import (
-    Destination,
     Standing,
     confirm_destruction,
     owed,
@@ -83,7 +83,11 @@ def in_folder(_request: pytest.FixtureRequest, tmp_path: Path) -> There:
     folder.mkdir()
     return There(
         destination=Destination(
-            name="share", recipient="registry", channel="outbox", location=str(folder)
+            name="share",
+            recipient="registry",
+            channel="outbox",
+            location="the registry",
+            settings={"folder": str(folder)},
         ),
         environment={},
         files=lambda: contents(folder),
@@ -100,8 +104,8 @@ def at_server(request: pytest.FixtureRequest, tmp_path: Path) -> There:
             name="county_sftp",
             recipient="county",
             channel="sftp",
-            location=f"{server.location}/{tmp_path.name}",
-            settings={"host_key": server.host_key},
+            location="the county",
+            settings={**server.settings, "folder": f"{server.folder}/{tmp_path.name}"},
             parameters={"key_file": "COUNTY_KEY_FILE"},
         ),
         environment={"COUNTY_KEY_FILE": str(server.key_file)},
@@ -138,9 +142,9 @@ def in_bucket(request: pytest.FixtureRequest, tmp_path: Path) -> There:
             name="cloud",
             recipient="university",
             channel="s3",
-            location=f"s3://{BUCKET}/{prefix}",
-            settings={"endpoint": endpoint},
-            parameters={"access_key_id": "CLOUD_ID", "secret_access_key": "CLOUD_SECRET"},
+            location="a university",
+            settings={"endpoint": endpoint, "bucket": BUCKET, "prefix": prefix},
+            parameters={"key_id": "CLOUD_ID", "key_secret": "CLOUD_SECRET"},
         ),
         environment={"CLOUD_ID": "sender", "CLOUD_SECRET": "secret"},
         files=files,
@@ -148,6 +152,10 @@ def in_bucket(request: pytest.FixtureRequest, tmp_path: Path) -> There:
             client.put_object(Bucket=BUCKET, Key=f"{prefix}/{name}", Body=content) and None
         ),
     )
+
+
+def with_setting(there: There, **settings: str) -> Destination:
+    return replace(there.destination, settings={**there.destination.settings, **settings})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -211,7 +219,10 @@ def test_a_release_arrives_byte_for_byte_and_is_recorded_with_what_was_read_back
     assert (event.digest, event.receiver_digest) == (manifest, manifest)
     assert event.bytes == sum(map(len, sender.bundle.values()))
     assert event.files == len(sender.bundle)
-    assert event.encryption == {"outbox": "none", "sftp": "ssh", "s3": "none"}[event.channel]
+    assert (
+        event.encryption
+        == {"outbox": "none", "sftp": "ssh", "s3": "none (loopback)"}[event.channel]
+    )
     assert (event.destination, event.recipient) == (
         there.destination.name,
         there.destination.recipient,
@@ -429,7 +440,20 @@ class TestRefusals:
     def test_a_third_party_without_a_day_to_destroy_it(self, world, there):
         released(world, {})
         self.refused(
-            world, there, "retention_until", destination=replace(there.destination, retained=True)
+            world,
+            there,
+            "retention_until",
+            destination=replace(there.destination, kept_at_most_until=date(2028, 1, 1)),
+        )
+
+    def test_a_copy_that_would_outlive_its_contract(self, world, there):
+        released(world, {})
+        self.refused(
+            world,
+            there,
+            "the contract ends on 2027-01-31",
+            destination=replace(there.destination, kept_at_most_until=date(2027, 1, 31)),
+            until=date(2027, 2, 1),
         )
 
     @pytest.mark.parametrize("actor", [ANA, BEN], ids=["requester", "approver"])
@@ -473,14 +497,22 @@ class TestSftp:
         new_key(tmp_path)
         other = (tmp_path / "other.pub").read_text()
         with pytest.raises(TransferError, match="does not show the host key"):
-            sender.send(replace(there.destination, settings={"host_key": other}))
+            sender.send(
+                replace(
+                    there.destination, settings={**there.destination.settings, "host_key": other}
+                )
+            )
         assert there.files() == {}
 
     @pytest.mark.parametrize("host_key", ["", "ssh-ed25519", "ssh-ed25519 AAAA", "none at all"])
     def test_a_host_key_that_is_none_is_refused(self, world, there, host_key):
         sender = released(world, there.environment)
         with pytest.raises(DeclarationError, match="host_key"):
-            sender.send(replace(there.destination, settings={"host_key": host_key}))
+            sender.send(
+                replace(
+                    there.destination, settings={**there.destination.settings, "host_key": host_key}
+                )
+            )
 
     def test_a_key_the_server_does_not_know_is_told_without_its_path(self, world, there, tmp_path):
         key = new_key(tmp_path)
@@ -501,15 +533,18 @@ class TestSftp:
         with pytest.raises(TransferError, match="COUNTY_KEY_FILE is not set"):
             sender.send(there.destination)
 
-    @pytest.mark.parametrize("location", ["ftp://a@b/c", "sftp://127.0.0.1/in", "sftp://a:b@c/d"])
-    def test_a_location_of_another_form_is_refused(self, world, there, location):
+    @pytest.mark.parametrize(
+        ("setting", "value"),
+        [("host", "a b"), ("host", ""), ("user", "a:b"), ("port", "x"), ("folder", "")],
+    )
+    def test_a_setting_of_another_form_is_refused(self, world, there, setting, value):
         sender = released(world, there.environment)
-        with pytest.raises(DeclarationError, match="sftp://user@host"):
-            sender.send(replace(there.destination, location=location))
+        with pytest.raises(DeclarationError, match=f"setting {setting}"):
+            sender.send(with_setting(there, **{setting: value}))
 
     def test_a_server_that_is_not_there_is_told(self, world, there):
         sender = released(world, there.environment)
-        nowhere = replace(there.destination, location="sftp://x@127.0.0.1:1/in")
+        nowhere = with_setting(there, port="1")
         with pytest.raises(TransferError, match="did not go through"):
             sender.send(nowhere)
         assert count(world, TransferFailed) == 1
@@ -526,12 +561,16 @@ class TestS3:
     ):
         sender = released(world, there.environment)
         with pytest.raises(DeclarationError, match="https address"):
-            sender.send(replace(there.destination, settings={"endpoint": endpoint}))
+            sender.send(
+                replace(
+                    there.destination, settings={**there.destination.settings, "endpoint": endpoint}
+                )
+            )
 
     def test_a_bucket_that_is_not_there_is_told(self, world, there):
         sender = released(world, there.environment)
         with pytest.raises(TransferError, match="did not go through"):
-            sender.send(replace(there.destination, location="s3://missing/x"))
+            sender.send(with_setting(there, bucket="missing"))
 
     def test_a_large_file_goes_up_in_parts_and_appears_whole(
         self, world, there, tmp_path, monkeypatch
@@ -545,7 +584,6 @@ class TestS3:
         place = base.Place(
             name="cloud",
             channel="s3",
-            location=there.destination.location,
             settings=there.destination.settings,
             parameters=there.destination.parameters,
             environment=there.environment,
@@ -559,7 +597,9 @@ class TestDestruction:
     def sent(self, world: World, request: pytest.FixtureRequest, tmp_path: Path):
         there = in_folder(request, tmp_path)
         sender = released(world, {})
-        done = sender.send(replace(there.destination, retained=True), until=date(2027, 6, 30))
+        done = sender.send(
+            replace(there.destination, kept_at_most_until=date(2028, 1, 1)), until=date(2027, 6, 30)
+        )
         return sender, done
 
     def confirm(self, world: World, transfer: str, **how: object):

@@ -26,8 +26,15 @@ class SftpServer:
     key_file: Path
 
     @property
-    def location(self) -> str:
-        return f"sftp://{self.user}@127.0.0.1:{self.port}{self.folder}"
+    def settings(self) -> dict[str, str]:
+        """As the register declares a destination there."""
+        return {
+            "host": "127.0.0.1",
+            "port": str(self.port),
+            "user": self.user,
+            "folder": str(self.folder),
+            "host_key": self.host_key,
+        }
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from deid_platform.core.register.vocabulary import (
     Entry,
     EnvironmentVariable,
     Exposure,
+    FlowStatus,
     Line,
     Method,
     Name,
@@ -128,15 +129,18 @@ class Encryption(Entry):
 class Destination(Entry):
     """A place on the allow-list; nothing is sent elsewhere.
 
-    ``target`` is the export target that writes there. ``settings`` are reviewed and public (host,
-    folder, the recipient's public key); ``parameters`` name environment variables that hold what
-    must not be written down.
+    ``target`` is the export target that writes the files, and ``channel`` carries them there;
+    without one they are fetched from the outbox. For ``recipient_keys`` they travel in an archive
+    that only these open. ``settings`` are reviewed and public (host, folder, the server's public
+    key); ``parameters`` name environment variables that hold what must not be written down.
     """
 
     name: Annotated[str, Field(exclude=True)] = ""
     title: Line
     kind: DestinationKind
     target: Name
+    channel: Name | None = None
+    status: FlowStatus = FlowStatus.ACTIVE
     zone: Zone
     exposure: Exposure
     location: Line
@@ -144,15 +148,17 @@ class Destination(Entry):
     third_party: Name | None = None
     settings: dict[Name, Line] = Field(default_factory=dict)
     parameters: dict[Name, EnvironmentVariable] = Field(default_factory=dict)
+    recipient_keys: tuple[Line, ...] = ()
     encryption: Encryption
     readers: tuple[Line, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _checked(self) -> Self:
-        for name, value in self.settings.items():
+        public = [*self.settings.items(), *(("recipient_keys", key) for key in self.recipient_keys)]
+        for name, value in public:
             if _SECRET.search(name) or _KEY_TEXT.search(value):
                 raise ValueError(
-                    f"settings.{name} looks like a secret: name the environment variable that "
+                    f"{name} looks like a secret: name the environment variable that "
                     "holds it under parameters"
                 )
         if self.zone not in (Zone.DEIDENTIFIED, Zone.RELEASE):

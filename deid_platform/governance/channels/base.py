@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib
 import pkgutil
+import re
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -30,18 +31,23 @@ class Place:
 
     name: str
     channel: str
-    location: str
     settings: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(repr=False)
 
-    def setting(self, name: str) -> str:
-        """One setting.
+    def setting(self, name: str, form: str | None = None) -> str:
+        """One setting, of the form of a regular expression where one is given.
 
         Raises:
-            DeclarationError: the register does not give it.
+            DeclarationError: the register does not give it, or in another form.
         """
         value = self.settings.get(name, "").strip()
+        if value and form is not None and not re.fullmatch(form, value):
+            raise DeclarationError(
+                f"destination {self.name}",
+                f"the setting {name} is not of the form that the channel {self.channel} takes",
+                "correct it in the register",
+            )
         if not value:
             raise DeclarationError(
                 f"destination {self.name}",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from deid_platform.core.errors import DeclarationError, TransferError
+from deid_platform.core.errors import TransferError
 from deid_platform.engine.durable_files import sync
 from deid_platform.governance.channels.base import (
     CHUNK,
@@ -22,17 +22,13 @@ from deid_platform.governance.channels.base import (
 @channel("outbox")
 @contextlib.contextmanager
 def open_outbox(place: Place) -> Iterator[Carrier]:
-    """A local folder; ``location`` is its absolute path, and it must exist.
+    """A local folder or share; the setting ``folder`` is its absolute path, and it must exist.
 
     Raises:
-        DeclarationError: the path is not absolute.
+        DeclarationError: no folder is given, or not by an absolute path.
         TransferError: the folder is not there.
     """
-    folder = Path(place.location)
-    if not folder.is_absolute():
-        raise DeclarationError(
-            f"destination {place.name}", "the folder is not an absolute path", "write it in full"
-        )
+    folder = Path(place.setting("folder", r"/.*"))
     if not folder.is_dir():
         # Not made here: an unmounted share would be filled up beneath its mount point.
         raise TransferError(

@@ -30,14 +30,14 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 @channel("s3")
 @contextlib.contextmanager
 def open_s3(place: Place) -> Iterator[Carrier]:
-    """S3-compatible storage; ``location`` is s3://bucket/prefix.
+    """S3-compatible storage: a bucket of any endpoint.
 
-    Settings: ``endpoint``, an https address, and ``region``. Parameters name the variables that
-    hold the credentials: ``access_key_id``, ``secret_access_key``, and ``session_token`` where
-    they are temporary. No profile, file or metadata service is asked for others.
+    Settings: ``endpoint``, an https address, ``bucket``, ``prefix`` and ``region``. Parameters
+    name the variables that hold the credentials: ``key_id``, ``key_secret``, and
+    ``session_token`` where they are temporary. No profile, file or metadata service is asked.
 
     Raises:
-        DeclarationError: the location or the endpoint is not of that form.
+        DeclarationError: a setting is missing or malformed.
         TransferError: the storage refuses or cannot be reached.
     """
     import boto3
@@ -45,12 +45,14 @@ def open_s3(place: Place) -> Iterator[Carrier]:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    bucket, prefix, endpoint = _address(place)
+    bucket = place.setting("bucket", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+    prefix = place.setting("prefix").strip("/") if "prefix" in place.settings else ""
+    endpoint = _endpoint(place)
     token = place.secret("session_token") if "session_token" in place.parameters else None
     with refusals_of(place, BotoCoreError, ClientError, Boto3Error, OSError, ValueError):
         client = boto3.Session(
-            aws_access_key_id=place.secret("access_key_id"),
-            aws_secret_access_key=place.secret("secret_access_key"),
+            aws_access_key_id=place.secret("key_id"),
+            aws_secret_access_key=place.secret("key_secret"),
             aws_session_token=token,
             region_name=place.settings.get("region", "us-east-1"),
         ).client(
@@ -68,14 +70,8 @@ def open_s3(place: Place) -> Iterator[Carrier]:
             yield _Bucket(client, bucket, prefix, urlsplit(endpoint).scheme, place)
 
 
-def _address(place: Place) -> tuple[str, str, str]:
-    location, endpoint = urlsplit(place.location), urlsplit(place.setting("endpoint"))
-    if location.scheme != "s3" or not location.netloc:
-        raise DeclarationError(
-            f"destination {place.name}",
-            "the location is not of the form s3://bucket/prefix",
-            "correct it in the register",
-        )
+def _endpoint(place: Place) -> str:
+    endpoint = urlsplit(place.setting("endpoint"))
     safe = endpoint.scheme == "https" or (
         endpoint.scheme == "http" and endpoint.hostname in _LOOPBACK
     )
@@ -85,7 +81,7 @@ def _address(place: Place) -> tuple[str, str, str]:
             "the endpoint is not an https address without a name and password in it",
             "correct it in the register",
         )
-    return location.netloc, location.path.strip("/"), place.setting("endpoint")
+    return endpoint.geturl()
 
 
 class _Bucket:
@@ -94,7 +90,7 @@ class _Bucket:
         self._bucket = bucket
         self._prefix = prefix
         self._place = place
-        self.encryption = "tls" if scheme == "https" else "none"
+        self.encryption = "tls" if scheme == "https" else "none (loopback)"
 
     def digest(self, name: str) -> str | None:
         try:

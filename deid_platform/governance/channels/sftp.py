@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import posixpath
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,10 +23,6 @@ from deid_platform.governance.channels.base import (
 if TYPE_CHECKING:
     import paramiko
 
-_LOCATION = re.compile(
-    r"sftp://(?P<user>[A-Za-z0-9._-]+)@(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])"
-    r"(?::(?P<port>[0-9]{1,5}))?(?P<folder>/[^?#]*)"
-)
 _SECONDS = 30
 _READ_AHEAD = 64
 
@@ -35,25 +30,22 @@ _READ_AHEAD = 64
 @channel("sftp")
 @contextlib.contextmanager
 def open_sftp(place: Place) -> Iterator[Carrier]:
-    """SFTP; ``location`` is sftp://user@host:port/folder, of which the folder must exist.
+    """SFTP to a server known by its host key; its folder must exist.
 
-    The setting ``host_key`` is the server's public key in OpenSSH form: no other is accepted. The
-    parameter ``key_file`` names the variable with the path of the private key to log in with.
+    Settings: ``host``, ``port`` (22), ``user``, ``folder``, and ``host_key``, the server's public
+    key in OpenSSH form: no other is accepted. The parameter ``key_file`` names the variable with
+    the path of the private key to log in with.
 
     Raises:
-        DeclarationError: the location or the host key is not of that form.
+        DeclarationError: a setting is missing or malformed.
         TransferError: the server is another, refuses, or cannot be reached.
     """
     import paramiko
 
-    match = _LOCATION.fullmatch(place.location)
-    if match is None:
-        raise DeclarationError(
-            f"destination {place.name}",
-            "the location is not of the form sftp://user@host:port/folder",
-            "correct it in the register",
-        )
-    host, port = match["host"].strip("[]"), int(match["port"] or 22)
+    host = place.setting("host", r"[A-Za-z0-9.:-]+")
+    user = place.setting("user", r"[A-Za-z0-9._-]+")
+    folder = place.setting("folder")
+    port = int(place.setting("port", r"[0-9]{1,5}")) if "port" in place.settings else 22
     host_key = _host_key(place)
     with refusals_of(place, paramiko.SSHException, OSError, EOFError, ValueError):
         key = paramiko.PKey.from_path(private_file(place, "key_file"))
@@ -65,7 +57,7 @@ def open_sftp(place: Place) -> Iterator[Carrier]:
                 client.connect(
                     host,
                     port,
-                    match["user"],
+                    user,
                     pkey=key,
                     allow_agent=False,
                     look_for_keys=False,
@@ -83,7 +75,7 @@ def open_sftp(place: Place) -> Iterator[Carrier]:
                 channel_ = files.get_channel()
                 if channel_ is not None:
                     channel_.settimeout(_SECONDS)
-                yield _Server(files, match["folder"], place)
+                yield _Server(files, folder, place)
 
 
 def _host_key(place: Place) -> paramiko.PKey:
