@@ -13,7 +13,8 @@
     │   └── AssessmentFault   one documented way to be unfit (core/faults.py)               17
     ├── MaskingError          a table cannot be masked safely                               18
     ├── ToolError             dbt, Dagster or another program failed                        19
-    └── TransferError         a release cannot be carried to its destination                20
+    ├── TransferError         a release cannot be carried to its destination                20
+    └── EvidenceError         evidence is missing or changed, or a question has no answer   23
 
 The number is the exit code of the command line. A message says where, what, and what to do; it
 never holds a cell value.
@@ -110,3 +111,9 @@ class TransferError(DeidError):
     """A release cannot be carried to its destination, or did not arrive as it was sent."""
 
     exit_code = 20
+
+
+class EvidenceError(DeidError):
+    """Evidence of a release is missing or was changed, or does not answer what was asked."""
+
+    exit_code = 23

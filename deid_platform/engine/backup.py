@@ -1,4 +1,4 @@
-"""Backs up zones, ledger, snapshots and bundles as one set of one moment, without their keys.
+"""Backs up zones, ledger, snapshots, bundles and evidence as of one moment, without their keys.
 
 All zones are held read-only while they are copied, so that no writer comes between two of them.
 The ledger is copied last: what it says of a zone is then in that zone's copy. Encrypted zones stay
@@ -128,6 +128,7 @@ def make_backup(
                     )
                 _copy_snapshots(deployment.snapshots, draft / "snapshots")
                 _copy_tree(deployment.outbox, draft / "outbox")
+                _copy_tree(deployment.evidence, draft / "evidence")
                 _copy_ledger(ledger, draft / LEDGER)
         head = ledger_head(draft / LEDGER)
         files = {
@@ -224,7 +225,7 @@ def ledger_file(deployment: Deployment) -> Path:
         raise LedgerError(
             "DEID_LEDGER_URL",
             "a ledger on a server is backed up and restored there",
-            "stop runs, dump it with pg_dump, and copy zones/, snapshots/ and outbox/ beside it",
+            "stop runs, dump it with pg_dump, and copy the rest of DEID_HOME beside it",
         )
     return Path(url.removeprefix(_SQLITE)).resolve()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from deid_platform.core.errors import ToolError
@@ -43,6 +45,30 @@ def ensure_manifest(deployment: Deployment) -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return manifest
+
+
+def sources_of(deployment: Deployment, nodes: Iterable[str]) -> tuple[str, ...]:
+    """Source tables that dbt nodes are made from, directly or through other models.
+
+    Args:
+        deployment: whose manifest tells what a model is made from.
+        nodes: dbt's unique ids, such as ``source.deid.limited.ed_visits``.
+    """
+    manifest = target_folder(deployment) / "manifest.json"
+    try:
+        known = json.loads(manifest.read_text("utf-8"))["nodes"]
+    except (OSError, ValueError, KeyError):
+        known = {}
+    waiting, seen, found = list(nodes), set(), set()
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.startswith("source."):
+            found.add(node.rpartition(".")[2])
+        waiting += (known.get(node, {}).get("depends_on") or {}).get("nodes", [])
+    return tuple(sorted(found))
 
 
 def _sources(project: Path) -> list[Path]:

@@ -24,7 +24,7 @@ class Deployment:
     """The folders of one deployment.
 
     ``project`` holds what the agency declares (``assets/``, ``dbt_project/``); ``home`` holds
-    state: ``landing/ zones/ staging/ snapshots/ outbox/ keys/ tmp/ ledger.db dagster/``.
+    state: ``landing/ zones/ staging/ snapshots/ outbox/ evidence/ keys/ tmp/ ledger.db dagster/``.
     ``environment`` is what keys are read from; it is never printed.
     """
 
@@ -69,6 +69,11 @@ class Deployment:
     def outbox(self) -> Path:
         """Released bundles."""
         return self.home / "outbox"
+
+    @property
+    def evidence(self) -> Path:
+        """Evidence packets, one folder per release."""
+        return self.home / "evidence"
 
     @property
     def scratch(self) -> Path:

@@ -177,6 +177,7 @@ def _folders(deployment: Deployment) -> Iterator[Finding]:
         home: shared,
         deployment.snapshots: shared,
         deployment.outbox: 0o022,
+        deployment.evidence: 0o022,
         deployment.landing: 0o007,
         home / "zones": private,
         home / "staging": private,

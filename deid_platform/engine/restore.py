@@ -43,7 +43,7 @@ from deid_platform.engine.zone_copies import (
 
 _PREFIX = "restore-"
 _OLD, _NEW = "old", "new"
-_PIECES = ("zones", "staging", "snapshots", "outbox", LEDGER)
+_PIECES = ("zones", "staging", "snapshots", "outbox", "evidence", LEDGER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def restore_backup(
     force: bool = False,
     digest: str | None = None,
 ) -> Restored:
-    """Replace the zones, the ledger, snapshots and bundles of a deployment by a backup's.
+    """Replace zones, ledger, snapshots, bundles and evidence of a deployment by a backup's.
 
     Keys, landing files and Dagster's history stay as they are; staging files are emptied, since
     dbt builds them anew.
@@ -134,12 +134,13 @@ def _ledger_in_home(deployment: Deployment) -> Path:
 def _check_may_replace(deployment: Deployment, *, force: bool) -> None:
     holds = existing(deployment) or (deployment.home / LEDGER).exists()
     holds = holds or any(
-        path.is_dir() and any(path.iterdir()) for path in (deployment.snapshots, deployment.outbox)
+        path.is_dir() and any(path.iterdir())
+        for path in (deployment.snapshots, deployment.outbox, deployment.evidence)
     )
     if holds and not force:
         raise ZoneError(
             str(deployment.home),
-            "it holds zones, a ledger, snapshots or bundles",
+            "it holds zones, a ledger, snapshots, bundles or evidence",
             "restore into an empty home, or give --force to replace them",
         )
 

@@ -304,7 +304,9 @@ class RequestReleased(Event, kind="request.released", subject="publication"):
     """The release was authorised and is about to leave; the bundle is fixed by its digest.
 
     Recorded before any byte is where others can read it, so that nothing is ever out that the
-    ledger does not know. `DeliveryMade` follows when the bytes are in place.
+    ledger does not know. `DeliveryMade` follows when the bytes are in place. ``packet_digest`` is
+    of the evidence packet's attestation, which covers the rest of it; ``platform_key`` is the
+    public key that signed it.
     """
 
     request: str
@@ -316,6 +318,8 @@ class RequestReleased(Event, kind="request.released", subject="publication"):
     rows: int
     by: str
     os_user: str
+    packet_digest: str | None = None
+    platform_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

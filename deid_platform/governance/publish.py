@@ -42,6 +42,7 @@ from deid_platform.governance.events import (
     RequestSuperseded,
 )
 from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.packet import Packet, write_packet
 from deid_platform.governance.requests import Actor, requests
 from deid_platform.governance.targets import Release, Target, target_named
 
@@ -87,7 +88,9 @@ def publish(
         AuthorisationError: the ledger does not authorise it; the refusal is recorded.
         LedgerError: the ledger's chain does not hold.
         GateError: the table has a column or a label that may not leave.
+        EvidenceError: the evidence packet cannot be completed, or was changed.
         ZoneError: a zone or the outbox cannot be written.
+        ZoneKeyError: the platform has no key to sign or to seal evidence with.
     """
     way_out = target_named(target)
     ledger.verify()
@@ -146,7 +149,19 @@ def _publish(
         target.write(con, table, release, folder)
         write_manifest(folder, release, authority)
         digest = file_digest(folder / MANIFEST)
-        new = _record(ledger, ask, release, target.name, digest, actor)
+        packet = write_packet(
+            con,
+            deployment,
+            ledger,
+            release,
+            authority,
+            table=table,
+            bundle=folder,
+            target=target.name,
+            actor=actor,
+            work=work,
+        )
+        new = _record(ledger, ask, release, target.name, digest, packet, actor)
         con.execute("commit")
         destination = deployment.outbox / publication.name / release.id
         deliver(folder, destination, work / "replaced")
@@ -222,7 +237,13 @@ def _copied(con: duckdb.DuckDBPyConnection, publication: Publication, content: s
 
 
 def _record(
-    ledger: Ledger, ask: _Ask, release: Release, target: str, digest: str, actor: Actor
+    ledger: Ledger,
+    ask: _Ask,
+    release: Release,
+    target: str,
+    digest: str,
+    packet: Packet,
+    actor: Actor,
 ) -> bool:
     """Record the release unless an earlier run did; whether this one did.
 
@@ -259,6 +280,8 @@ def _record(
             rows=release.rows,
             by=str(actor.identity),
             os_user=actor.os_user,
+            packet_digest=packet.digest,
+            platform_key=packet.key,
         )
         return [*superseded, released]
 
