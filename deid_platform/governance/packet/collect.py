@@ -84,7 +84,7 @@ def _request(subject: Subject) -> list[Artefact]:
                     "A public table of counts: small numbers are scored and hidden under "
                     f"{subject.release.policy.title}."
                 ),
-                "binding": asdict(request.binding),
+                "binding": asdict(subject.authority.binding),
             },
         ),
         json_artefact(

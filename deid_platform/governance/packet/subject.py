@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deid_platform.engine.code_version import CodeVersion
+from deid_platform.engine.running_code import RunningCode
 from deid_platform.governance.authority import Authority
 from deid_platform.governance.packet.artefact import Absent, Artefact
 from deid_platform.governance.packet.facts import Facts
@@ -24,7 +24,7 @@ class Subject:
     authority: Authority
     facts: Facts
     sources: tuple[str, ...]
-    code: CodeVersion
+    code: RunningCode
     table: str
     bundle: Path
     files: Mapping[str, str]

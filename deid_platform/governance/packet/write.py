@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deid_platform.core.errors import EvidenceError
-from deid_platform.engine.code_version import code_version
 from deid_platform.engine.dbt_manifest import sources_of
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.evidence_keys import seal, signing_key
+from deid_platform.engine.running_code import running_code
 from deid_platform.governance.authority import Authority
 from deid_platform.governance.ledger import Ledger, system_clock
 from deid_platform.governance.packet.artefact import Audience, json_bytes
@@ -108,7 +108,7 @@ def write_packet(
         authority=authority,
         facts=facts_of(ledger, authority, sources),
         sources=sources,
-        code=code_version(deployment),
+        code=running_code(deployment),
         table=table,
         bundle=bundle,
         files={file.name: _digest(file.read_bytes()) for file in sorted(bundle.iterdir())},

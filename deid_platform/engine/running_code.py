@@ -23,7 +23,7 @@ _LIBRARIES = ("duckdb", "dbt-duckdb", "ibis-framework", "highspy", "numpy", "dag
 
 
 @dataclass(frozen=True, kw_only=True)
-class CodeVersion:
+class RunningCode:
     """Code, declarations and libraries at one moment. A digest is SHA-256, in hexadecimal.
 
     ``commit`` is empty, and ``clean`` false, where the code is no git checkout.
@@ -41,7 +41,7 @@ class CodeVersion:
         """Plain values, for evidence."""
         return asdict(self)
 
-    def differences(self, other: CodeVersion) -> tuple[str, ...]:
+    def differences(self, other: RunningCode) -> tuple[str, ...]:
         """What differs, in words. Two commits of the same sources do not."""
         told = []
         if self.source_digest != other.source_digest:
@@ -58,11 +58,11 @@ class CodeVersion:
         return tuple(told)
 
 
-def code_version(deployment: Deployment) -> CodeVersion:
+def running_code(deployment: Deployment) -> RunningCode:
     """The version of what runs now."""
     commit, clean = _commit()
     lock = _CODE / "requirements.lock"
-    return CodeVersion(
+    return RunningCode(
         commit=commit,
         clean=clean,
         source_digest=_tree(_CODE, _sources()),
@@ -73,7 +73,7 @@ def code_version(deployment: Deployment) -> CodeVersion:
     )
 
 
-def _named(version: CodeVersion) -> str:
+def _named(version: RunningCode) -> str:
     if not version.commit:
         return f"sources {version.source_digest[:12]}"
     return f"commit {version.commit[:12]}{'' if version.clean else ', changed since'}"
