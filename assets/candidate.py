@@ -22,6 +22,7 @@ from deid_platform.engine.gates.declared import candidate_subject
 from deid_platform.engine.gates.subjects import TableName
 from deid_platform.engine.mask import MaskResult, mask_publication
 from deid_platform.engine.promotion import REFERENCE
+from deid_platform.governance.anchor import set_anchor
 from deid_platform.governance.events import AssessmentRecorded, CandidateBuilt, GateEvaluated
 from deid_platform.governance.publish import candidate_fingerprint
 
@@ -114,6 +115,7 @@ def candidate_asset(
         with zones.open(Zone.LIMITED) as con:
             source = fingerprint(con, _aggregate(publication).sql)
             sheet = _sheet_digest(ledger, publication, policy, source)
+            set_anchor(con, Zone.LIMITED, ledger.open())
             # Small counts at a low score take an expert's confirmation for the very table.
             # The ledger holds none, so they are hidden whatever the score.
             masked = mask_publication(

@@ -29,6 +29,7 @@ from deid_platform.engine.gates import Stage, evaluate_all, gates_for
 from deid_platform.engine.gates.declared import record_subject
 from deid_platform.engine.gates.subjects import TableName
 from deid_platform.engine.treatment import WHOLE
+from deid_platform.governance.anchor import set_anchor
 from deid_platform.governance.events import (
     Event,
     GateEvaluated,
@@ -111,6 +112,7 @@ def record_asset(
             found = evaluate_all(con, subject)
             content = fingerprint(con, staged.sql)
             passed = all(one.passed for one in found)
+            set_anchor(con, zone, ledger.open())
             rows = promote(con, contract, zone, in_session=in_session) if passed else 0
         events: list[Event] = [_deidentified(result, content)]
         events += [

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from deid_platform.cli.policy import FAILED
+from deid_platform.cli.register import CHANGES
 from deid_platform.core.errors import DeidError
 from deid_platform.core.risk.score_sheet import Outcome
 from deid_platform.engine.gates import Gate, Stage, gates_for
@@ -51,6 +52,8 @@ def _exit_codes() -> str:
             table(("code", "outcome"), outcomes),
             "## `deid policy vectors`",
             f"{FAILED}: an example failed, or could not be understood.",
+            "## `deid register plan --detailed-exitcode`",
+            f"{CHANGES}: applying the files would change the register in force.",
         ]
     )
 

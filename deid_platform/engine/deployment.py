@@ -51,6 +51,11 @@ class Deployment:
         return self.project / "assets" / "policies"
 
     @property
+    def register_folders(self) -> tuple[Path, Path]:
+        """Folders of the register's YAML: the agency's, and what only this deployment adds."""
+        return self.project / "assets" / "register", self.home / "register"
+
+    @property
     def dbt_project(self) -> Path:
         """The dbt project."""
         return self.project / "dbt_project"

@@ -7,11 +7,15 @@ be spread over files; the same value may not be given twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pydantic
+
+from deid_platform.core.contract import first_of, validation_errors
 from deid_platform.core.errors import DeclarationError
-from deid_platform.core.register import Register
+from deid_platform.core.register import Register, SshKey
 from deid_platform.engine.declarations import read_yaml
 
 
@@ -39,6 +43,26 @@ def load_register(*folders: Path) -> Register:
             raise DeclarationError(file.name, "not sections with entries", "write keys and values")
         _join(declared, content, file.name, ())
     return Register.parse(declared)
+
+
+def read_public_key(file: Path, *, valid_from: date, valid_until: date) -> SshKey:
+    """A key out of an OpenSSH public key file.
+
+    Raises:
+        DeclarationError: it cannot be read, is no such file, or of a kind that may not sign.
+    """
+    try:
+        text = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise DeclarationError(
+            str(file), "the file cannot be read as a public key", "name a .pub file"
+        ) from None
+    try:
+        return SshKey.model_validate(
+            {"public": text, "valid_from": valid_from, "valid_until": valid_until}
+        )
+    except pydantic.ValidationError as error:
+        raise first_of(validation_errors(str(file), error)) from None
 
 
 def _join(into: dict[str, Any], more: Mapping[str, Any], file: str, path: Sequence[str]) -> None:

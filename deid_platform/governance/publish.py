@@ -25,6 +25,7 @@ from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.durable_files import make_private
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.sql import identifier, qualified
+from deid_platform.governance.anchor import ANCHORED, check_anchors, set_anchor
 from deid_platform.governance.authority import (
     Authority,
     authorise,
@@ -86,7 +87,7 @@ def publish(
 
     Raises:
         AuthorisationError: the ledger does not authorise it; the refusal is recorded.
-        LedgerError: the ledger's chain does not hold.
+        LedgerError: the ledger's chain does not hold, or it is not the ledger of the zones.
         GateError: the table has a column or a label that may not leave.
         EvidenceError: the evidence packet cannot be completed, or was changed.
         ZoneError: a zone or the outbox cannot be written.
@@ -126,6 +127,7 @@ def _publish(
     folder.mkdir(mode=0o755)
     with open_zone(deployment, Zone.RELEASE, reading=[Zone.LIMITED], files=[folder]) as con:
         _clear_leftovers(work)
+        check_anchors(con, ANCHORED, ledger)
         content = candidate_fingerprint(con, publication.name)
 
         def ask(records: Records) -> Authority:
@@ -162,6 +164,7 @@ def _publish(
             work=work,
         )
         new = _record(ledger, ask, release, target.name, digest, packet, actor)
+        set_anchor(con, Zone.RELEASE, ledger)
         con.execute("commit")
         destination = deployment.outbox / publication.name / release.id
         deliver(folder, destination, work / "replaced")

@@ -117,7 +117,8 @@ def test_the_ledger_is_verified_pinned_and_shown(deid):
     assert head == deid.json("audit", "head")["head"]
     requested(deid)
     verified = deid.json("audit", "verify", "--head", head)
-    assert verified == {"ok": True, "entries": verified["entries"], "head": verified["head"]}
+    assert verified["ok"]
+    assert verified["decisions"] == verified["registers"] == 0
     assert "the chain holds" in deid("audit", "verify")
     (last,) = deid.json("ledger", "show", "--last", "1")
     assert (last["kind"], last["subject"]) == ("request.submitted", NAME)

@@ -60,12 +60,24 @@ def _people(register: Register, at: datetime) -> Iterator[DeclarationError]:
             yield DeclarationError(
                 f"services.{name}", "a person has this name", "give the service another"
             )
-    if not any(register.people_in(role, at) for role in (Role.DATA_COORDINATOR, Role.DIRECTOR)):
+    if not _successors(register, at):
         yield DeclarationError(
             "people",
-            "nobody holds the role data_coordinator or director now",
-            "somebody must be able to apply the next register: grant one of the two",
+            "nobody could apply the next register",
+            "somebody must hold the role data_coordinator or director, be trained for it and have "
+            "a valid key: grant the role or add the key (`deid register key`)",
         )
+
+
+def _successors(register: Register, at: datetime) -> list[str]:
+    """Who may apply the next register, so that this one is not the last."""
+    return [
+        person.name
+        for role in (Role.DATA_COORDINATOR, Role.DIRECTOR)
+        for person in register.people_in(role, at)
+        if register.trained(person.identity, role, at)
+        and any(key.is_valid(at) for key in person.keys)
+    ]
 
 
 def _keys(register: Register) -> Iterator[DeclarationError]:
