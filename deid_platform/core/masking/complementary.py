@@ -34,10 +34,8 @@ from deid_platform.core.masking.walk import NEVER, Walk
 _PREFERRED = 16
 """A cell that is preferred as a complement counts as this many times smaller."""
 _TRIALS = 6_000
-_EXACT_CELLS = 1_200
-"""Parts of a table with at most this many cells that are not zero are solved exactly."""
-_PROGRAM_CELLS = 4_000
-"""In parts with at most this many, linear programs choose the complements cell by cell."""
+_SOLVED_CELLS = 10_000
+"""Parts of a table with at most this many cells that are not zero are solved as a whole."""
 _TINY = 3
 """A total under which all hidden values are at most this needs one more hidden cell (M-6)."""
 
@@ -65,6 +63,11 @@ class Bounds:
         small = np.minimum(bounds.high, rules.largest_small)
         high = np.where((table.people <= rules.largest_small) & (codes > 0), small, bounds.high)
         return cls(low=low, high=high)
+
+    def allow(self, table: MaskingTable, move: Move) -> bool:
+        """Whether a move leads to counts that are possible."""
+        after = table.people[move.cells] + move.amounts
+        return bool(np.all((after >= self.low[move.cells]) & (after <= self.high[move.cells])))
 
     @classmethod
     def published(
@@ -205,11 +208,12 @@ def protect(
     small = primary(table, rules)
     protector = Protector(table, rules, Bounds.unlabelled(table))
     hidden = small | table.withheld_elsewhere
-    solvers, solved, bound = _solvers(table, small, protector, expired)
-    for optimum in solved:
+    parts = _parts(table, small, protector, expired)
+    for _, optimum in parts:
         hidden |= optimum.hidden
     for cell in np.flatnonzero(hidden & ~small).tolist():
         protector.walk.hide(cell)
+    solved = {cell: optimiser for optimiser, _ in parts for cell in optimiser.cells}
     up: dict[int, Move] = {}
     down: dict[int, Move] = {}
     cells = np.flatnonzero(small)
@@ -220,10 +224,7 @@ def protect(
                 "the time was over before every small cell was protected",
                 "allow more time, or publish coarser groups",
             )
-        moves = None
-        if cell in solvers:
-            moves = protector.protect(cell, free_only=True)
-            moves = moves or _whole_moves(solvers[cell], hidden, cell, protector.needs(cell))
+        moves = _solved_moves(solved[cell], protector, hidden, cell) if cell in solved else None
         moves = moves or protector.protect(cell)
         if moves is None:
             raise MaskingError(
@@ -235,60 +236,54 @@ def protect(
         for used in np.union1d(up[cell].cells, down[cell].cells).tolist():
             hidden[used] = True
             protector.walk.hide(used)
-    pattern = Pattern(hidden=hidden, up=up, down=down, loss_bound=bound)
-    if bound is None:
+    pattern = Pattern(hidden=hidden, up=up, down=down)
+    unsolved = [cell for cell in cells.tolist() if cell not in solved]
+    if unsolved:
         pattern = _shown_again(table, small, protector, pattern, expired)
     pattern = _rule_six(table, rules, protector, pattern)
     complements = pattern.hidden & ~small
-    return replace(pattern, loss=int(protector.losses[complements].sum()))
+    proven = not unsolved and all(optimum.proven for _, optimum in parts)
+    return replace(
+        pattern,
+        loss=int(protector.losses[complements].sum()),
+        loss_bound=sum(optimum.bound for _, optimum in parts) if proven else None,
+    )
 
 
-def _solvers(
+def _parts(
     table: MaskingTable, small: Bools, protector: Protector, expired: Callable[[], bool]
-) -> tuple[dict[int, Optimiser], list[Optimum], float | None]:
-    """Solve the small parts of the table that no sum links to the rest, and prepare larger ones.
-
-    Returns the linear programs of each small cell's part, where it is not too large; the patterns
-    of the parts solved; and, where all are solved, the least that any safe pattern loses.
-    """
+) -> list[tuple[Optimiser, Optimum]]:
+    """Solve the parts of the table that no sum links to the rest, where they are not too large."""
     if "most_similar" in {axis.strategy or protector.rules.strategy for axis in table.layout.axes}:
-        return {}, [], None  # a partner's nearness is no cost of the cell itself
+        return []  # a partner's nearness is no cost of the cell itself
     component = blocks(table.layout.groups, table.people > 0)
-    solvers: dict[int, Optimiser] = {}
-    solved: list[Optimum] = []
-    bound: float | None = 0.0
+    parts = []
     for number in np.unique(component[small]).tolist():
         inside = component == number
-        cells = np.flatnonzero(inside & small).tolist()
-        size = int(inside.sum())
-        if size > _PROGRAM_CELLS:
-            bound = None
+        if int(inside.sum()) > _SOLVED_CELLS:
             continue
-        loss = np.where(inside, protector.losses, BLOCKED)
-        needs = {cell: protector.needs(cell) for cell in cells}
-        optimiser = Optimiser(table, inside & small, loss, needs, expired)
-        solvers |= dict.fromkeys(cells, optimiser)
-        if size > _EXACT_CELLS:
-            bound = None
-            continue
-        optimum = optimiser.solve()
-        solved.append(optimum)
-        bound = bound + optimum.bound if bound is not None and optimum.closed else None
-    return solvers, solved, bound
+        needs = {cell: protector.needs(cell) for cell in np.flatnonzero(inside & small).tolist()}
+        optimiser = Optimiser(
+            table,
+            (small | table.withheld_elsewhere) & inside,
+            np.where(inside, protector.losses, BLOCKED),
+            needs,
+            expired,
+        )
+        parts.append((optimiser, optimiser.solve()))
+    return parts
 
 
-def _whole_moves(
-    optimiser: Optimiser, hidden: Bools, cell: int, needs: tuple[int, int]
+def _solved_moves(
+    optimiser: Optimiser, protector: Protector, hidden: Bools, cell: int
 ) -> tuple[Move, Move] | None:
-    """Moves over hidden cells, else the cheapest that a linear program finds in whole people."""
-    found = []
-    for direction, amount in zip((1, -1), needs, strict=True):
-        move = optimiser.move(hidden, cell, direction, amount)
-        move = move or optimiser.cheapest(hidden, cell, direction, amount)
-        if move is None:
-            return None
-        found.append(move)
-    return found[0], found[1]
+    """Moves over hidden cells: those the search left, else walks, else programs in whole cells."""
+    needs = protector.needs(cell)
+    return (
+        optimiser.known(hidden, cell, needs)
+        or protector.protect(cell, free_only=True)
+        or optimiser.moves(hidden, cell, needs)
+    )
 
 
 def _shown_again(

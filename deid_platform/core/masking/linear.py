@@ -104,18 +104,41 @@ def at_least_rows(people: Ints, figure: Ints) -> Rows:
     )
 
 
-def together_rows(column: Ints, capped: Ints) -> Rows:
-    """``capped - column <= 0``: a capped variable that counts how far a column got."""
+def together_rows(column: Ints, capped: Ints, direction: Ints | None = None) -> Rows:
+    """``capped - direction * column <= 0``: a capped variable counts how far a column got.
+
+    The direction is up (1) or down (-1); up for all where none is given.
+    """
+    signs = np.ones(len(column)) if direction is None else direction.astype(np.float64)
     return Rows(
         starts=np.arange(0, 2 * len(column) + 1, 2),
         columns=np.stack([capped, column], axis=1).ravel(),
-        values=np.tile([1.0, -1.0], len(column)),
+        values=np.stack([np.ones(len(column)), -signs], axis=1).ravel(),
         lower=np.full(len(column), -np.inf),
         upper=np.zeros(len(column)),
     )
 
 
-def model(low: Ints, high: Ints, rows: Rows) -> highspy.HighsLp:
+def apart_rows(rows: Rows, count: int) -> Rows:
+    """The same rows over rises less falls: column ``count + k`` is how far column ``k`` falls."""
+    return Rows(
+        starts=2 * rows.starts,
+        columns=np.stack([rows.columns, rows.columns + count], axis=1).ravel(),
+        values=np.stack([rows.values, -rows.values], axis=1).ravel(),
+        lower=rows.lower,
+        upper=rows.upper,
+    )
+
+
+def solver(**options: bool | int | float | str) -> highspy.Highs:
+    """A solver that answers alike on every machine: silent, one thread, a fixed seed."""
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]
+    for option, value in {"output_flag": False, "threads": 1, "random_seed": 0, **options}.items():
+        highs.setOptionValue(option, value)
+    return highs
+
+
+def model(low: Ints | Floats, high: Ints | Floats, rows: Rows) -> highspy.HighsLp:
     """Variables between ``low`` and ``high`` that keep every row, as the solver takes them."""
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(low), len(rows.lower)
@@ -142,8 +165,7 @@ class Program:
         self.size = len(low)
         self.seconds = 0.0
         lp = model(low, high, rows)
-        self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
-        self._options({"output_flag": False, "threads": 1, "random_seed": 0, "solver": "simplex"})
+        self._highs = solver(solver="simplex")
         if self._highs.passModel(lp) == highspy.HighsStatus.kError:
             raise MaskingError(name, "the solver refused the model", "report this table's shape")
 

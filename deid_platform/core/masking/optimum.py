@@ -1,56 +1,62 @@
-"""The cheapest safe pattern of a small table, and how far a pattern is from it.
+"""The cheapest safe pattern of a table or of a part of it, and how far a pattern is from it.
 
 Cutting planes: a master program chooses complements; for each small cell a linear program asks
 how far the cell can rise and fall within the choice. Where that is not far enough, its dual
-values say of which further cells at least one must be hidden, and the master chooses again. What
-the master costs in the end is a lower bound of every safe pattern; without open cuts it is one.
+values say of which further cells enough must be hidden. The cheapest of them is hidden at once, so
+that one pass ends with a safe pattern, and the master chooses again with all that was said. What
+the master costs is a lower bound of every safe pattern, and exact once nothing is said any more.
 
 Source: the method is that of M. Fischetti and J. J. Salazar-González (Management Science 47, 2001).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import highspy
 import numpy as np
 
+from deid_platform.core.masking.changes import ENOUGH, Changes, Cut, Questions, is_whole
+from deid_platform.core.masking.linear import solver
 from deid_platform.core.masking.model import Bools, Floats, Ints, MaskingTable
 from deid_platform.core.masking.moves import BLOCKED, Move
 
-_FURTHEST = 100.0
-"""How far any one cell moves to protect another; far beyond what is ever needed."""
-_ROUNDS = 60
-_CUTS = 400
-_STALLED = 1.01
-_WHOLE = 250
-_WHOLE_ROUNDS = 3
-_CLOSE = 1.02
-_PRICE = 16.0
-_LEAN = 30
-_FEW = 400
-"""Above this many cells, only the dearest complements are tried without."""
-_ENOUGH = 1e-4
-_NODES = 50
+_ROUNDS = 40
+_STALLED = 1.002
+"""A round that raises the bound by less is the last one in fractions."""
+_WHOLE_ROUNDS = 40
+_WHOLE = 600
+"""With at most this many candidates, the master also chooses in whole cells."""
+_NODES = 2_000
 _NEAR = 1e-6
+_CHUNK = 8
+_FAIR = 20
+_PRICE = 16.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Optimum:
-    """The cheapest complements found: ``closed`` says they are safe, so that ``bound`` is met."""
+    """The cheapest complements found.
+
+    ``safe`` says that they protect every small cell. No safe pattern costs less than ``bound``,
+    where ``proven``; ``exact`` says that this pattern costs no more.
+    """
 
     hidden: Bools
     bound: float
-    closed: bool
+    safe: bool
+    proven: bool
+    exact: bool
 
 
 class Optimiser:
-    """Exact search over one table.
+    """Search over one table, or a part of it.
 
     Args:
         table: the table before masking.
-        small: the cells hidden for their own size.
+        hidden: the cells that are hidden in any case.
         loss: what hiding each cell costs; `BLOCKED` where it may not be.
         needs: per small cell, how far it must be able to rise and to fall.
         expired: says when the time is over.
@@ -59,264 +65,290 @@ class Optimiser:
     def __init__(
         self,
         table: MaskingTable,
-        small: Bools,
+        hidden: Bools,
         loss: Ints,
         needs: dict[int, tuple[int, int]],
         expired: Callable[[], bool],
     ) -> None:
-        self._expired = expired
-        self.table, self.small = table, small
-        self.usable = np.flatnonzero((table.people > 0) & (small | (loss < BLOCKED)))
-        self.column = np.full(table.layout.cells, -1, dtype=np.int64)
-        self.column[self.usable] = np.arange(len(self.usable))
-        self.fixed = small[self.usable]
-        self.loss = loss[self.usable]
-        self.down = (table.people[self.usable] - 1).astype(np.float64)
-        self.up = np.full(len(self.usable), _FURTHEST)
-        if table.limit is not None:
-            room = np.maximum(table.limit[self.usable] - table.people[self.usable], 0)
-            self.up = np.minimum(self.up, room)
-        self.asked = np.array(
-            [
-                (self.column[cell], direction, need)
-                for cell, both in needs.items()
-                for direction, need in zip((1, -1), both, strict=True)
-                if need > 0
-            ],
-            dtype=np.int64,
-        ).reshape(-1, 3)
-        self._flow = self._flows()
-        self._priced: highspy.Highs | None = None
-        self._before = 0.0
+        self._expired, self._hidden = expired, hidden
+        self.usable = np.flatnonzero((table.people > 0) & (loss < BLOCKED))
+        column = np.full(table.layout.cells, -1, dtype=np.int64)
+        column[self.usable] = np.arange(len(self.usable))
+        self.fixed = hidden[self.usable]
+        self.loss = np.where(self.fixed, 0.0, loss[self.usable].astype(np.float64))
+        asked = [
+            (int(column[cell]), direction, need)
+            for cell, both in needs.items()
+            for direction, need in zip((1, -1), both, strict=True)
+            if need > 0
+        ]
+        place, direction, need = np.array(asked, dtype=np.int64).reshape(-1, 3).T
+        self._question = {key[:2]: number for number, key in enumerate(asked)}
+        self._place = column
+        self.questions = Questions(place=place, direction=direction, need=need)
+        self.changes = Changes(table, self.usable, self.fixed, self.questions)
+        self._answers: list[tuple[Ints, Floats] | None] = [None] * len(asked)
+        self._moves: dict[int, tuple[tuple[Ints, Floats], Move | None]] = {}
+        self._cuts = _Cuts()
+
+    @property
+    def cells(self) -> list[int]:
+        """The small cells that are asked about."""
+        cells: list[int] = np.unique(self.usable[self.questions.place]).tolist()
+        return cells
 
     def solve(self) -> Optimum:
-        """Choose, cut and choose again; at first by fractions, which bound every pattern.
-
-        A fractional choice rounded up is a pattern, once nothing more cuts it off. Tables with few
-        candidates are then solved in whole cells.
-        """
-        master, count = _solver(), len(self.usable)
-        for place in range(count):
-            master.addVar(1.0 if self.fixed[place] else 0.0, 1.0)
-        cost = np.where(self.fixed, 0.0, self.loss).astype(np.float64)
-        master.changeColsCost(count, np.arange(count, dtype=np.int32), cost)
-        chosen, bound, whole = self.fixed.astype(np.float64), 0.0, False
-        safe: Floats | None = None
-        rounds = _ROUNDS
-        while rounds > 0 and not self._expired():
-            rounds -= 1
-            stalled = bound > 0 and not whole and bound < _STALLED * self._before
-            cuts = [] if stalled else self._cuts(chosen)
-            if not cuts:
-                rounded = np.ceil(chosen - _NEAR)
-                cuts = self._cuts(rounded) if not whole else []
-                if not cuts:
-                    safe = rounded
-                    exact = whole or bool(np.all(np.abs(chosen - rounded) < _NEAR))
-                    if exact and not stalled:
-                        return Optimum(hidden=self._pattern(safe), bound=bound, closed=True)
-                    near = float(cost @ safe) <= _CLOSE * bound
-                    if near or count - int(self.fixed.sum()) > _WHOLE:
-                        break
-                    whole, rounds = True, _WHOLE_ROUNDS
-                    kinds = np.full(count, 1, dtype=np.uint8)
-                    master.changeColsIntegrality(count, np.arange(count, dtype=np.int32), kinds)
-            for where, weight in cuts:
-                master.addRow(1.0, highspy.kHighsInf, len(where), where.astype(np.int32), weight)
-            master.run()
-            if master.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        """Choose, cut and choose again; at first by fractions, which bound every pattern."""
+        master = _Master(self.loss, self.fixed)
+        best: Floats | None = None
+        choice, exact = self.fixed.astype(np.float64), False
+        for _ in range(_ROUNDS):
+            cuts, safe = self._separated(choice)
+            if safe is not None:
+                best = self._cheaper(best, safe)
+            before = master.bound
+            if not cuts or self._expired():
                 break
-            chosen = np.array(master.getSolution().col_value)
-            self._before, bound = bound, float(master.getInfo().objective_function_value)
-            chosen = np.round(chosen) if whole else chosen
-        if safe is None:
-            return Optimum(hidden=self.small, bound=bound, closed=False)
-        return Optimum(hidden=self._pattern(self._lean(safe)), bound=bound, closed=True)
+            choice = master.choose(cuts)
+            if before > 0 and master.bound < _STALLED * before:
+                break
+        if not self._expired():
+            _, safe = self._separated(np.where(choice >= 0.5, 1.0, 0.0))
+            best = self._cheaper(self._lean(best), self._lean(safe))
+        if best is not None and len(self.usable) - int(self.fixed.sum()) <= _WHOLE:
+            best, exact = self._in_whole_cells(master, best)
+        bound = master.bound if best is None else min(master.bound, self._cost(best))
+        hidden = self._hidden.copy()
+        if best is not None:
+            hidden[self.usable[best > 0.5]] = True
+        return Optimum(
+            hidden=hidden, bound=bound, safe=best is not None, proven=master.proven, exact=exact
+        )
 
-    def _lean(self, chosen: Floats) -> Floats:
+    def _in_whole_cells(self, master: _Master, best: Floats) -> tuple[Floats, bool]:
+        master.whole()
+        for _ in range(_WHOLE_ROUNDS):
+            if self._cost(best) <= master.bound + 0.5 or self._expired():
+                break
+            choice = master.choose([])
+            cuts, safe = self._separated(choice)
+            best = self._cheaper(best, self._lean(safe)) if safe is not None else best
+            if not cuts:
+                break
+            master.add(cuts)
+        return best, self._cost(best) <= master.bound + 0.5
+
+    def known(self, hidden: Bools, cell: int, needs: tuple[int, int]) -> tuple[Move, Move] | None:
+        """Whole changes of hidden cells that the search itself found for a cell, if it did."""
+        return _both(self._known(hidden[self.usable].astype(np.float64), cell, needs))
+
+    def moves(self, hidden: Bools, cell: int, needs: tuple[int, int]) -> tuple[Move, Move] | None:
+        """Whole changes for a cell: of hidden cells, else at the least price of what is shown."""
+        choice = hidden[self.usable].astype(np.float64)
+        self.changes.choose(choice)
+        found = self._known(choice, cell, needs)
+        for place, direction in enumerate((1, -1)):
+            if found[place] is None:
+                number = self._question[int(self._place[cell]), direction]
+                self._note(self.changes.furthest(np.array([number])), np.array([number]))
+                found[place] = self._known(choice, cell, needs)[place]
+            if found[place] is None:
+                price = np.where(choice > 0.5, 0.0, self.loss / _PRICE)
+                move = self.changes.whole(number, choice) or self.changes.cheapest(number, price)
+                if move is None:
+                    return None
+                found[place] = move
+        return _both(found)
+
+    def _known(self, choice: Floats, cell: int, needs: tuple[int, int]) -> list[Move | None]:
+        found: list[Move | None] = []
+        for direction, need in zip((1, -1), needs, strict=True):
+            if need == 0:
+                found.append(Move(cells=np.array([cell]), amounts=np.array([0])))
+                continue
+            answer = self._answers[self._question[int(self._place[cell]), direction]]
+            fits = answer is not None and bool(self.changes.allowed(*answer, choice).all())
+            found.append(self._whole(answer) if answer is not None and fits else None)
+        return found
+
+    def _whole(self, answer: tuple[Ints, Floats]) -> Move | None:
+        """An answer in whole people; the same object each time, as many cells share it."""
+        if id(answer) not in self._moves:
+            move = self.changes.move(*answer) if is_whole(answer[1]) else None
+            self._moves[id(answer)] = (answer, move)
+        return self._moves[id(answer)][1]
+
+    def _separated(self, choice: Floats) -> tuple[list[Cut], Floats | None]:
+        """Cuts that a choice violates, and a safe choice: its cells and what the cuts asked for.
+
+        None instead of the safe choice when the time was over, or where no choice is safe.
+        """
+        done = choice.copy()
+        self.changes.choose(choice)
+        cuts: list[Cut] = []
+        left = self._asked_together(np.flatnonzero(~self._fits(choice)))
+        while len(left):
+            if self._expired():
+                return cuts, None
+            left = np.roll(left, -_CHUNK)
+            chunk = self._apart(left[:: max(1, len(left) // _CHUNK)][:_CHUNK])
+            if len(chunk) > 1:
+                left = self._note(self.changes.furthest(chunk), left)
+                if not len(left):
+                    break
+            question = left[:1]
+            left = self._note(self.changes.furthest(question), left)
+            if not len(left) or left[0] != question[0]:
+                continue
+            cut = self.changes.cut(int(question[0]))
+            fresh = [] if cut is None else np.flatnonzero(done[cut.where] < 1.0 - _NEAR)
+            if cut is None or not len(fresh):
+                return cuts, None
+            cuts.append(cut)
+            self._cuts.add(cut)
+            where = cut.where[fresh]
+            price = self.loss[where] * (1.0 - done[where]) / cut.weight[fresh]
+            done[where[int(np.argmin(price))]] = 1.0
+            self.changes.choose(done)
+        return cuts, np.ceil(done - _NEAR)
+
+    def _apart(self, asked: Ints) -> Ints:
+        """The first question about each cell."""
+        return asked[np.sort(np.unique(self.questions.place[asked], return_index=True)[1])]
+
+    def _asked_together(self, left: Ints) -> Ints:
+        """Ask what is left together, as long as that answers a fair share; what is left then."""
+        for direction in (1, -1):
+            while True:
+                asked = left[self.questions.direction[left] == direction]
+                if len(asked) < 2:
+                    break
+                before = len(left)
+                left = self._note(self.changes.furthest(asked), left)
+                if before - len(left) <= _FAIR:
+                    break
+        return left
+
+    def _note(self, point: Floats, left: Ints) -> Ints:
+        """Keep the parts of a point that answer questions; returns those still left."""
+        asked = self.questions
+        moved = asked.direction[left] * point[asked.place[left]]
+        answered = moved >= asked.need[left] - ENOUGH
+        if not bool(answered.any()):
+            return left
+        part_of: dict[int, tuple[Ints, Floats]] = {}
+        for part, amounts in self.changes.parts(point):
+            answer = (part, amounts)
+            part_of |= dict.fromkeys(part.tolist(), answer)
+        for number in left[answered].tolist():
+            self._answers[number] = part_of[int(asked.place[number])]
+        return left[~answered]
+
+    def _fits(self, choice: Floats) -> Bools:
+        """Which questions have an answer within a choice."""
+        fits = np.array([answer is not None for answer in self._answers], dtype=bool)
+        known = [answer for answer in self._answers if answer is not None]
+        if known:
+            places = np.concatenate([part for part, _ in known])
+            amounts = np.concatenate([amounts for _, amounts in known])
+            number = np.repeat(np.flatnonzero(fits), [len(part) for part, _ in known])
+            fits[number[~self.changes.allowed(places, amounts, choice)]] = False
+        return fits
+
+    def _lean(self, safe: Floats | None) -> Floats | None:
         """Show again, dearest first, what a safe choice does not need."""
-        lean = chosen.copy()
+        if safe is None:
+            return None
+        lean = safe.copy()
         candidates = np.flatnonzero((lean > 0.5) & ~self.fixed)
-        dearest = candidates[np.argsort(-self.loss[candidates], kind="stable")]
-        for place in dearest[: _LEAN if len(self.usable) > _FEW else None].tolist():
+        for place in candidates[np.argsort(-self.loss[candidates], kind="stable")].tolist():
+            if self._expired():
+                break
             lean[place] = 0.0
-            if self._expired() or self._cuts(lean, most=1):
+            if not self._cuts.allow(lean, place) or not self._answered(lean):
                 lean[place] = 1.0
         return lean
 
-    def move(self, hidden: Bools, cell: int, direction: int, amount: int) -> Move | None:
-        """Whole changes of hidden cells that move one cell by an amount, if there are any."""
-        if amount == 0:
-            return Move(cells=np.array([cell]), amounts=np.array([0]))
-        choice = hidden[self.usable].astype(np.float64)
-        place, wanted = int(self.column[cell]), float(direction * amount)
-        for whole in (False, True):
-            flow = self._flows(whole=True) if whole else self._flow
-            self._bounds(flow, choice)
-            flow.changeColBounds(place, min(wanted, 0.0), max(wanted, 0.0))
-            values = self._furthest(flow, place, direction)[: len(self.usable)]
-            if abs(values[place] - wanted) > _ENOUGH:
-                return None
-            if bool(np.all(np.abs(values - np.round(values)) < _ENOUGH)):
-                break
-        else:
-            return None
-        changes = np.round(values).astype(np.int64)
-        others = np.flatnonzero((changes != 0) & (np.arange(len(changes)) != place))
-        order = np.r_[place, others]
-        return Move(cells=self.usable[order], amounts=changes[order])
+    def _answered(self, choice: Floats) -> bool:
+        """Whether every question has an answer within a choice; known answers first."""
+        left = np.flatnonzero(~self._fits(choice))
+        kept = {number: self._answers[number] for number in left.tolist()}
+        self.changes.choose(choice)
+        while len(left):
+            after = self._note(self.changes.furthest(left[:1]), left)
+            if len(after) and after[0] == left[0]:
+                for number, answer in kept.items():
+                    self._answers[number] = answer
+                cut = self.changes.cut(int(left[0]))
+                if cut is not None:
+                    self._cuts.add(cut)
+                return False
+            left = after
+        return True
 
-    def cheapest(self, hidden: Bools, cell: int, direction: int, amount: int) -> Move | None:
-        """Whole changes that move one cell by an amount at the least price of what is shown yet.
+    def _cost(self, choice: Floats) -> float:
+        return float(self.loss @ choice)
 
-        The price of a cell is its loss for each person it changes by: an approximation that one
-        linear program answers. None where it answers in fractions.
-        """
-        if amount == 0:
-            return Move(cells=np.array([cell]), amounts=np.array([0]))
-        count, place = len(self.usable), int(self.column[cell])
-        price = np.where(hidden[self.usable], 0.0, self.loss.astype(np.float64) / _PRICE)
-        if self._priced is None:
-            self._priced = self._flows(split=True)
-        flow = self._priced
-        both = np.arange(2 * count, dtype=np.int32)
-        flow.changeColsCost(2 * count, both, np.r_[price, price])
-        at, against = (place, count + place) if direction > 0 else (count + place, place)
-        flow.changeColBounds(at, float(amount), float(amount))
-        flow.changeColBounds(against, 0.0, 0.0)
-        flow.run()
-        solved = flow.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        values = np.array(flow.getSolution().col_value)
-        flow.changeColBounds(place, 0.0, float(self.up[place]))
-        flow.changeColBounds(count + place, 0.0, float(self.down[place]))
-        changes = values[:count] - values[count:]
-        if not solved or not bool(np.all(np.abs(changes - np.round(changes)) < _ENOUGH)):
-            return None
-        changes = np.round(changes).astype(np.int64)
-        others = np.flatnonzero((changes != 0) & (np.arange(count) != place))
-        order = np.r_[place, others]
-        return Move(cells=self.usable[order], amounts=changes[order])
+    def _cheaper(self, first: Floats | None, second: Floats | None) -> Floats | None:
+        if first is None or second is None:
+            return second if first is None else first
+        return second if self._cost(second) < self._cost(first) else first
 
-    def _cuts(self, chosen: Floats, most: int = _CUTS) -> list[tuple[Ints, Floats]]:
-        """One cut for each small cell and direction that cannot move far enough."""
-        self._bounds(self._flow, chosen)
-        found: list[tuple[Ints, Floats]] = []
-        seen = set()
-        for index in self._failing().tolist():
-            if len(found) >= most:
-                break
-            place, direction, need = self._asked(index)
-            values = self._furthest(self._flow, place, direction)
-            if direction * values[place] >= need - _ENOUGH:
-                continue
-            duals = np.array(self._flow.getSolution().col_dual)[: len(self.usable)]
-            weight = np.where(duals > 0, duals * self.down, -duals * self.up)
-            weight[np.abs(duals) < _NEAR] = 0.0
-            rest = need - float(weight[self.fixed].sum())
-            weight[self.fixed] = 0.0
-            if rest <= _NEAR:
-                continue
-            weight = np.minimum(weight / rest, 1.0)
-            where = np.flatnonzero(weight > _NEAR)
-            key = (where.tobytes(), np.round(weight[where], 6).tobytes())
-            if key not in seen:
-                seen.add(key)
-                found.append((where, weight[where]))
-        return found
 
-    def _failing(self) -> Ints:
-        """Questions that no point found by pushing many cells together answers."""
-        open_ = np.ones(len(self.asked), dtype=bool)
-        for direction in (1, -1):
-            of = np.flatnonzero(self.asked[:, 1] == direction)
-            while True:
-                pushed = of[open_[of]]
-                if len(pushed) < 2:
-                    break
-                columns = (len(self.usable) + pushed).astype(np.int32)
-                self._flow.changeColsCost(len(pushed), columns, np.full(len(pushed), -1.0))
-                self._flow.run()
-                values = np.array(self._flow.getSolution().col_value)
-                self._flow.changeColsCost(len(pushed), columns, np.zeros(len(pushed)))
-                moved = self.asked[:, 1] * values[self.asked[:, 0]]
-                open_ &= moved < self.asked[:, 2] - _ENOUGH
-                if open_[pushed].sum() > 0.97 * len(pushed):
-                    break
-        return np.flatnonzero(open_)
+def _both(found: list[Move | None]) -> tuple[Move, Move] | None:
+    up, down = found
+    return None if up is None or down is None else (up, down)
 
-    def _asked(self, index: int) -> tuple[int, int, int]:
-        place, direction, need = self.asked[index].tolist()
-        return place, direction, need
 
-    def _furthest(self, flow: highspy.Highs, place: int, direction: int) -> Floats:
-        flow.changeColCost(place, -float(direction))
-        flow.run()
-        values = np.array(flow.getSolution().col_value)
-        flow.changeColCost(place, 0.0)
-        return values
+class _Cuts:
+    """All cuts found so far, by the cells they name."""
 
-    def _pattern(self, chosen: Floats) -> Bools:
-        hidden = self.small.copy()
-        hidden[self.usable[chosen > 0.5]] = True
-        return hidden
+    def __init__(self) -> None:
+        self._of: dict[int, list[Cut]] = defaultdict(list)
 
-    def _bounds(self, flow: highspy.Highs, chosen: Floats) -> None:
-        count = len(self.usable)
-        flow.changeColsBounds(
-            count, np.arange(count, dtype=np.int32), -self.down * chosen, self.up * chosen
+    def add(self, cut: Cut) -> None:
+        for place in cut.where.tolist():
+            self._of[place].append(cut)
+
+    def allow(self, choice: Floats, place: int) -> bool:
+        """Whether a choice satisfies all cuts that name a cell."""
+        return all(
+            float(cut.weight @ choice[cut.where]) >= 1.0 - ENOUGH for cut in self._of[place]
         )
 
-    def _flows(self, *, whole: bool = False, split: bool = False) -> highspy.Highs:
-        """The program of changes that leave every sum as it is; ``split`` into rises and falls."""
-        groups = self.table.layout.groups
-        cell = np.concatenate([groups.members, groups.total])
-        group = np.concatenate([groups.of_member, np.arange(groups.count)])
-        sign = np.concatenate([np.ones(len(groups.members)), -np.ones(groups.count)])
-        here = self.column[cell] >= 0
-        cell, sign = cell[here], sign[here]
-        rows, group = np.unique(group[here], return_inverse=True)
-        order = np.lexsort((cell, group))
-        cell, group, sign = cell[order], group[order], sign[order]
-        count, asked = len(self.usable), self.asked[:0] if whole or split else self.asked
-        pushed = np.arange(len(asked))
-        start = np.searchsorted(group, np.arange(len(rows) + 1))
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = count + len(asked), len(rows) + len(asked)
-        lp.col_cost_ = np.zeros(count + len(asked))
-        lp.col_lower_ = np.r_[-self.down, np.full(len(asked), -_FURTHEST)]
-        lp.col_upper_ = np.r_[self.up, asked[:, 2].astype(np.float64)]
-        lp.row_lower_ = np.r_[np.zeros(len(rows)), np.full(len(asked), -highspy.kHighsInf)]
-        lp.row_upper_ = np.zeros(len(rows) + len(asked))
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_ = np.r_[start, start[-1] + 2 * (pushed + 1)].astype(np.int32)
-        capped = np.stack([count + pushed, asked[:, 0]], axis=1).ravel()
-        lp.a_matrix_.index_ = np.r_[self.column[cell], capped].astype(np.int32)
-        against = np.stack([np.ones(len(asked)), -asked[:, 1].astype(np.float64)], axis=1).ravel()
-        lp.a_matrix_.value_ = np.r_[sign, against]
-        if split:
-            both = np.stack([self.column[cell], self.column[cell] + count], axis=1).ravel()
-            lp.num_col_ = 2 * count
-            lp.col_cost_ = np.zeros(2 * count)
-            lp.col_lower_ = np.zeros(2 * count)
-            lp.col_upper_ = np.r_[self.up, self.down]
-            lp.a_matrix_.start_ = (2 * start).astype(np.int32)
-            lp.a_matrix_.index_ = both.astype(np.int32)
-            lp.a_matrix_.value_ = np.stack([sign, -sign], axis=1).ravel()
-        if whole:
-            lp.integrality_ = [highspy.HighsVarType.kInteger] * count
-        flow = _solver()
-        flow.passModel(lp)
-        return flow
 
+class _Master:
+    """Chooses the cheapest cells that satisfy all cuts so far."""
 
-def _solver() -> highspy.Highs:
-    highs = highspy.Highs()  # type: ignore[no-untyped-call]
-    for option, value in {
-        "output_flag": False,
-        "threads": 1,
-        "random_seed": 0,
-        "mip_rel_gap": 0.0,
-        "mip_max_nodes": _NODES,
-    }.items():
-        highs.setOptionValue(option, value)
-    return highs
+    def __init__(self, loss: Floats, fixed: Bools) -> None:
+        self.bound, self.proven = 0.0, True
+        self._highs, self._count, self._whole = solver(mip_rel_gap=0.0, mip_max_nodes=_NODES), len(loss), False
+        for place in range(self._count):
+            self._highs.addVar(1.0 if fixed[place] else 0.0, 1.0)
+        self._highs.changeColsCost(self._count, np.arange(self._count, dtype=np.int32), loss)
+
+    def whole(self) -> None:
+        """From now on cells are chosen wholly or not at all."""
+        self._whole = True
+        kinds = np.full(self._count, 1, dtype=np.uint8)
+        self._highs.changeColsIntegrality(
+            self._count, np.arange(self._count, dtype=np.int32), kinds
+        )
+
+    def add(self, cuts: list[Cut]) -> None:
+        """Take notice of cuts."""
+        for cut in cuts:
+            self.proven &= cut.strict
+            self._highs.addRow(
+                1.0, highspy.kHighsInf, len(cut.where), cut.where.astype(np.int32), cut.weight
+            )
+
+    def choose(self, cuts: list[Cut]) -> Floats:
+        """The cheapest choice; its cost, or what is known of it, raises the bound."""
+        self.add(cuts)
+        self._highs.run()
+        info = self._highs.getInfo()
+        known = info.mip_dual_bound if self._whole else info.objective_function_value
+        self.bound = max(self.bound, float(known))
+        choice = np.array(self._highs.getSolution().col_value)
+        return np.round(choice) if self._whole else choice

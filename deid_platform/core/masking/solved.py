@@ -16,7 +16,14 @@ import numpy as np
 
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.attack import PublishedTable, prior, propagate
-from deid_platform.core.masking.linear import Rows, at_least_rows, loose_rows, model, sum_rows
+from deid_platform.core.masking.linear import (
+    Rows,
+    at_least_rows,
+    loose_rows,
+    model,
+    solver,
+    sum_rows,
+)
 from deid_platform.core.masking.model import Groups, Ints
 from deid_platform.core.masking.moves import Move
 from deid_platform.core.masking.suppression import Masking, published
@@ -126,14 +133,7 @@ class _Program:
     def _point(self, low: Ints, high: Ints) -> Ints:
         lp = model(low, high, self.rows)
         lp.integrality_ = [highspy.HighsVarType.kInteger] * len(low)
-        highs = highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (
-            ("output_flag", False),
-            ("threads", 1),
-            ("random_seed", 0),
-            ("time_limit", _SECONDS),
-        ):
-            highs.setOptionValue(option, value)
+        highs = solver(time_limit=_SECONDS)
         highs.passModel(lp)
         highs.run()
         if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:

@@ -157,6 +157,9 @@ def _safe_codes(
     for cell in np.flatnonzero(reasons == SMALL).tolist():
         if int(block[cell]) in collapsed:
             continue
+        found = pattern.up[cell], pattern.down[cell]
+        if all(protector.bounds.allow(table, move) for move in found):
+            continue
         moves = protector.protect(cell, free_only=True)
         if moves is None:
             collapsed.add(int(block[cell]))

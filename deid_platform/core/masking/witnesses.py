@@ -38,9 +38,10 @@ def _collect(
 ) -> None:
     if not moves:
         return
-    cells = np.concatenate([move.cells for move in moves.values()])
-    amounts = np.concatenate([move.amounts for move in moves.values()])
-    number = np.repeat(np.arange(len(moves)), [len(move.cells) for move in moves.values()])
+    distinct = {id(move): move for move in moves.values()}.values()  # cells may share a move
+    cells = np.concatenate([move.cells for move in distinct])
+    amounts = np.concatenate([move.amounts for move in distinct])
+    number = np.repeat(np.arange(len(distinct)), [len(move.cells) for move in distinct])
     changed = amounts != 0
     cells, amounts, number = cells[changed], amounts[changed], number[changed]
     after = table.people[cells] + amounts
