@@ -127,13 +127,13 @@ def _packed(masking: Masking, left_out: set[int]) -> list[tuple[Ints, Ints]]:
     witnesses: list[list[Move]] = []
     taken: list[set[int]] = []
     first_open = 0
-    moves = [
-        move
+    moves = {
+        id(move): move  # cells may share a move
         for cell in sorted(masking.pattern.up)
         for move in (masking.pattern.up[cell], masking.pattern.down[cell])
         if move.amounts.any() and id(move) not in left_out
-    ]
-    for move in moves:
+    }
+    for move in moves.values():
         cells = set(move.cells.tolist())
         for place in range(first_open, len(witnesses) if exact else 0):
             if taken[place].isdisjoint(cells):

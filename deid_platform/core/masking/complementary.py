@@ -34,7 +34,7 @@ from deid_platform.core.masking.walk import NEVER, Walk
 _PREFERRED = 16
 """A cell that is preferred as a complement counts as this many times smaller."""
 _TRIALS = 6_000
-_SOLVED_CELLS = 10_000
+_SOLVED_CELLS = 5_000
 """Parts of a table with at most this many cells that are not zero are solved as a whole."""
 _TINY = 3
 """A total under which all hidden values are at most this needs one more hidden cell (M-6)."""

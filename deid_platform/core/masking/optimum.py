@@ -30,6 +30,9 @@ _WHOLE_ROUNDS = 40
 _WHOLE = 600
 """With at most this many candidates, the master also chooses in whole cells."""
 _NODES = 2_000
+_CLOSE = 1.05
+"""With more candidates, a choice so near the bound is taken."""
+_MOSTLY = 0.5
 _NEAR = 1e-6
 _CHUNK = 8
 _FAIR = 20
@@ -41,14 +44,13 @@ class Optimum:
     """The cheapest complements found.
 
     ``safe`` says that they protect every small cell. No safe pattern costs less than ``bound``,
-    where ``proven``; ``exact`` says that this pattern costs no more.
+    where ``proven``.
     """
 
     hidden: Bools
     bound: float
     safe: bool
     proven: bool
-    exact: bool
 
 
 class Optimiser:
@@ -100,43 +102,52 @@ class Optimiser:
     def solve(self) -> Optimum:
         """Choose, cut and choose again; at first by fractions, which bound every pattern."""
         master = _Master(self.loss, self.fixed)
-        best: Floats | None = None
-        choice, exact = self.fixed.astype(np.float64), False
-        for _ in range(_ROUNDS):
-            cuts, safe = self._separated(choice)
-            if safe is not None:
-                best = self._cheaper(best, safe)
-            before = master.bound
-            if not cuts or self._expired():
-                break
-            choice = master.choose(cuts)
-            if before > 0 and master.bound < _STALLED * before:
-                break
-        if not self._expired():
-            _, safe = self._separated(np.where(choice >= 0.5, 1.0, 0.0))
-            best = self._cheaper(self._lean(best), self._lean(safe))
-        if best is not None and len(self.usable) - int(self.fixed.sum()) <= _WHOLE:
-            best, exact = self._in_whole_cells(master, best)
+        best, choice = self._in_fractions(master)
+        few = len(self.usable) - int(self.fixed.sum()) <= _WHOLE
+        if best is not None and not self._close(best, master) and not self._expired():
+            _, safe = self._separated(np.where(choice >= _MOSTLY, 1.0, 0.0))
+            best = self._cheaper(best, self._lean(safe))
+        if best is not None and few:
+            best = self._in_whole_cells(master, best)
         bound = master.bound if best is None else min(master.bound, self._cost(best))
         hidden = self._hidden.copy()
         if best is not None:
-            hidden[self.usable[best > 0.5]] = True
-        return Optimum(
-            hidden=hidden, bound=bound, safe=best is not None, proven=master.proven, exact=exact
-        )
+            hidden[self.usable[best > _MOSTLY]] = True
+        return Optimum(hidden=hidden, bound=bound, safe=best is not None, proven=master.proven)
 
-    def _in_whole_cells(self, master: _Master, best: Floats) -> tuple[Floats, bool]:
+    def _in_fractions(self, master: _Master) -> tuple[Floats | None, Floats]:
+        """The cheapest safe choice met while the master chooses by fractions, and its last one."""
+        best: Floats | None = None
+        choice = self.fixed.astype(np.float64)
+        for _ in range(_ROUNDS):
+            cuts, safe = self._separated(choice)
+            best = self._cheaper(best, self._lean(safe))
+            if not cuts or self._expired():
+                break
+            before, choice = master.bound, master.choose(cuts)
+            stalled = before > 0 and master.bound < _STALLED * before
+            if stalled or (best is not None and self._close(best, master)):
+                break
+        return best, choice
+
+    def _close(self, best: Floats, master: _Master) -> bool:
+        """Whether a choice is as cheap as can be, or near enough where there are many cells."""
+        few = len(self.usable) - int(self.fixed.sum()) <= _WHOLE
+        return self._cost(best) <= master.bound * (1.0 if few else _CLOSE) + 0.5
+
+    def _in_whole_cells(self, master: _Master, best: Floats) -> Floats:
+        """The cheapest choice that the master finds in whole cells; exact when nothing cuts it."""
         master.whole()
         for _ in range(_WHOLE_ROUNDS):
-            if self._cost(best) <= master.bound + 0.5 or self._expired():
+            if self._close(best, master) or self._expired():
                 break
-            choice = master.choose([])
-            cuts, safe = self._separated(choice)
-            best = self._cheaper(best, self._lean(safe)) if safe is not None else best
+            cuts, safe = self._separated(master.choose([]))
+            found = self._cheaper(best, self._lean(safe))
+            best = best if found is None else found
             if not cuts:
                 break
             master.add(cuts)
-        return best, self._cost(best) <= master.bound + 0.5
+        return best
 
     def known(self, hidden: Bools, cell: int, needs: tuple[int, int]) -> tuple[Move, Move] | None:
         """Whole changes of hidden cells that the search itself found for a cell, if it did."""
@@ -153,7 +164,7 @@ class Optimiser:
                 self._note(self.changes.furthest(np.array([number])), np.array([number]))
                 found[place] = self._known(choice, cell, needs)[place]
             if found[place] is None:
-                price = np.where(choice > 0.5, 0.0, self.loss / _PRICE)
+                price = np.where(choice > _MOSTLY, 0.0, self.loss / _PRICE)
                 move = self.changes.whole(number, choice) or self.changes.cheapest(number, price)
                 if move is None:
                     return None
@@ -201,9 +212,9 @@ class Optimiser:
             if not len(left) or left[0] != question[0]:
                 continue
             cut = self.changes.cut(int(question[0]))
-            fresh = [] if cut is None else np.flatnonzero(done[cut.where] < 1.0 - _NEAR)
-            if cut is None or not len(fresh):
+            if cut is None or bool((done[cut.where] >= 1.0 - _NEAR).all()):
                 return cuts, None
+            fresh = done[cut.where] < 1.0 - _NEAR
             cuts.append(cut)
             self._cuts.add(cut)
             where = cut.where[fresh]
@@ -260,7 +271,7 @@ class Optimiser:
         if safe is None:
             return None
         lean = safe.copy()
-        candidates = np.flatnonzero((lean > 0.5) & ~self.fixed)
+        candidates = np.flatnonzero((lean > _MOSTLY) & ~self.fixed)
         for place in candidates[np.argsort(-self.loss[candidates], kind="stable")].tolist():
             if self._expired():
                 break
@@ -312,9 +323,7 @@ class _Cuts:
 
     def allow(self, choice: Floats, place: int) -> bool:
         """Whether a choice satisfies all cuts that name a cell."""
-        return all(
-            float(cut.weight @ choice[cut.where]) >= 1.0 - ENOUGH for cut in self._of[place]
-        )
+        return all(float(cut.weight @ choice[cut.where]) >= 1.0 - ENOUGH for cut in self._of[place])
 
 
 class _Master:
@@ -322,7 +331,8 @@ class _Master:
 
     def __init__(self, loss: Floats, fixed: Bools) -> None:
         self.bound, self.proven = 0.0, True
-        self._highs, self._count, self._whole = solver(mip_rel_gap=0.0, mip_max_nodes=_NODES), len(loss), False
+        self._highs = solver(mip_rel_gap=0.0, mip_max_nodes=_NODES)
+        self._count, self._whole = len(loss), False
         for place in range(self._count):
             self._highs.addVar(1.0 if fixed[place] else 0.0, 1.0)
         self._highs.changeColsCost(self._count, np.arange(self._count, dtype=np.int32), loss)
