@@ -45,7 +45,8 @@ class Column(BaseModel):
 
     ``transform`` treats both zones alike; else ``limited`` and ``deidentified`` are both given.
     ``optional`` columns may be absent from a file; ``required`` ones may hold no null.
-    ``not_identifier`` answers, with its reason, a name that sounds like an identifier.
+    ``not_identifier`` answers, with its reason, a name that sounds like an identifier;
+    ``open_vocabulary`` says why a text that is kept without a list of its values holds no name.
     """
 
     model_config = ConfigDict(
@@ -56,6 +57,7 @@ class Column(BaseModel):
     attribute_class: AttributeClass = Field(alias="class")
     identifier: IdentifierClass | None = None
     not_identifier: Reason | None = None
+    open_vocabulary: Reason | None = None
     required: bool = False
     optional: bool = False
     values: tuple[str | int, ...] | None = None
@@ -78,6 +80,8 @@ class Column(BaseModel):
             raise ValueError("give either transform, or both limited and deidentified")
         if self.identifier is not None and self.not_identifier is not None:
             raise ValueError("it has an identifier class, so drop not_identifier")
+        if self.open_vocabulary is not None and self.values is not None:
+            raise ValueError("its values are listed, so drop open_vocabulary")
         if self.required and self.optional:
             raise ValueError("it is required, so it cannot be optional")
         for treatment in {self.treatment(Zone.LIMITED), self.treatment(Zone.DEIDENTIFIED)}:

@@ -161,13 +161,21 @@ def _safe_harbor_problem(name: str, column: Column) -> tuple[str, str] | None:
 
 
 def _unbounded_text_problem(column: Column, treatment: Transform) -> tuple[str, str] | None:
+    """Text that is kept as it stands, where a person could have typed a name."""
     if (
-        column.attribute_class is AttributeClass.MEASURE
-        and column.type is ColumnType.VARCHAR
-        and treatment.name == "keep"
-        and column.values is None
+        column.type is not ColumnType.VARCHAR
+        or treatment.name != "keep"
+        or column.values is not None
     ):
+        return None
+    if column.attribute_class is AttributeClass.MEASURE:
         return "a measure that is text may hold anything", "use numeric_only or keep_values"
+    if column.open_vocabulary is None:
+        return (
+            "text that is kept may hold anything, a name among it",
+            "use keep_values or keep_codes, list its values, or say in open_vocabulary who sets "
+            "them and why none can be a name",
+        )
     return None
 
 

@@ -96,6 +96,7 @@ def test_a_contract_that_calls_an_identifier_harmless_is_stopped_at_promotion(
         "optional": True,
         "class": "sensitive",
         "not_identifier": "a code of the department, shared by many",
+        "open_vocabulary": "a code of the department, picked from its list",
         "transform": "keep",
     }
     change_contract(own, department_ref=harmless)

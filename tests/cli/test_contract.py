@@ -50,7 +50,7 @@ def test_every_problem_of_every_contract_is_listed(project: Path) -> None:
     write(
         project,
         "lost",
-        sex={"type": "varchar", "class": "sensitive", "references": "gone.Id", "transform": "keep"},
+        sex={"type": "varchar", "class": "sensitive", "references": "gone.Id", "transform": "drop"},
     )
     result = run("check", "--json")
     assert result.exit_code == DeclarationError.exit_code

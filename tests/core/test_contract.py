@@ -11,7 +11,7 @@ from deid_platform.core.contract import Contract
 from deid_platform.core.errors import DeclarationError
 from deid_platform.core.transforms import ColumnType
 from deid_platform.core.zones import Zone
-from tests.support.contracts import visits_contract, visits_declaration
+from tests.support.contracts import OPEN, visits_contract, visits_declaration
 
 
 def refused(declared: object) -> str:
@@ -32,7 +32,13 @@ def changed(**top: Any) -> dict[str, Any]:
 
 
 def plain(**more: Any) -> dict[str, Any]:
-    return {"type": "varchar", "class": "sensitive", "transform": "keep", **more}
+    return {
+        "type": "varchar",
+        "class": "sensitive",
+        "open_vocabulary": OPEN,
+        "transform": "keep",
+        **more,
+    }
 
 
 def test_outputs_are_ordered_named_and_typed_per_zone() -> None:
@@ -86,7 +92,8 @@ def test_the_digest_follows_content_and_not_layout() -> None:
         plain(required=True),
         plain(description="other"),
         plain(transform={"keep": {"rename": "other"}}),
-        plain(values=["a"]),
+        plain(values=["a"], open_vocabulary=None),
+        plain(open_vocabulary="another reason"),
     ],
 )
 def test_the_digest_changes_with_each_part_of_a_column(column: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from deid_platform.core.errors import DeclarationError
 from deid_platform.core.safe_harbor import SafeHarborPolicy
 from deid_platform.core.transforms import TRANSFORMS, ColumnType, build_transform
 from deid_platform.core.zones import Zone
-from tests.support.contracts import visits_contract
+from tests.support.contracts import OPEN, visits_contract
 
 PROFILES = {
     "some": {"vintage": "2020", "basis": "test", "restricted": ["036", "893"]},
@@ -68,6 +68,7 @@ def test_every_class_may_be_dropped(identifier: IdentifierClass) -> None:
 def test_nothing_but_dropping_removes_these(identifier: str, transform: str) -> None:
     options: dict[str, Any] = {
         "keep_values": {"values": ["a"]},
+        "keep_codes": {"systems": ["loinc"]},
         "band_number": {"width": 10},
     }
     cls = TRANSFORMS[transform]
@@ -126,7 +127,7 @@ def test_a_code_stands_for_no_place_date_or_name(name: str) -> None:
 
 
 def test_a_state_is_no_identifier() -> None:
-    assert visits_contract(state=column())
+    assert visits_contract(state=column(open_vocabulary=OPEN))
 
 
 # (C) dates and ages
@@ -196,6 +197,23 @@ def test_a_measure_that_is_text_keeps_only_its_numbers() -> None:
     assert "may hold anything" in refusal("result", measure)
     assert visits_contract(result={**measure, "transform": "numeric_only"})
     assert visits_contract(result={**measure, "values": ["positive", "negative"]})
+    assert "may hold anything" in refusal("result", {**measure, "open_vocabulary": OPEN})
+
+
+def test_text_that_is_kept_has_a_bound_or_a_reason() -> None:
+    kept = {"type": "varchar", "class": "sensitive", "transform": "keep"}
+    assert "may hold anything, a name among it" in refusal("payer", kept)
+    assert "may hold anything" in refusal("payer", {**kept, "transform": {"keep": {"rename": "x"}}})
+    assert visits_contract(payer={**kept, "values": ["Medicare"]})
+    assert visits_contract(payer={**kept, "open_vocabulary": OPEN})
+    assert visits_contract(payer={**kept, "transform": {"keep_values": {"values": ["Medicare"]}}})
+    assert visits_contract(payer={**kept, "transform": {"keep_codes": {"systems": ["cpt"]}}})
+    assert visits_contract(payer={**kept, "transform": "drop"})
+
+
+def test_a_listed_column_is_no_open_vocabulary() -> None:
+    both = column(values=["F", "M"], open_vocabulary=OPEN)
+    assert "drop open_vocabulary" in refusal("kind", both)
 
 
 def test_a_direct_identifier_names_its_class() -> None:
@@ -234,7 +252,9 @@ def test_a_direct_identifier_names_its_class() -> None:
 def test_a_name_that_speaks_of_an_identifier_must_declare_one(name: str, identifier: str) -> None:
     assert identifier_by_name(name) == IdentifierClass(identifier)
     assert f"may be the identifier {identifier}" in refusal(name, column())
-    assert visits_contract(**{name: column(not_identifier="shared by thousands of rows")})
+    assert visits_contract(
+        **{name: column(not_identifier="shared by thousands of rows", open_vocabulary=OPEN)}
+    )
 
 
 @pytest.mark.parametrize(

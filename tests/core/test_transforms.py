@@ -29,6 +29,7 @@ from deid_platform.core.transforms.cap_age import CapAge
 from deid_platform.core.transforms.date_to_month import DateToMonth
 from deid_platform.core.transforms.date_to_year import DateToYear
 from deid_platform.core.transforms.keep import Keep
+from deid_platform.core.transforms.keep_codes import CodeSystem, KeepCodes
 from deid_platform.core.transforms.keep_values import KeepValues
 from deid_platform.core.transforms.numeric_only import NumericOnly
 from deid_platform.core.transforms.zip3 import Zip3
@@ -112,6 +113,28 @@ CASES: dict[str, tuple[ColumnTransform, ColumnType, st.SearchStrategy[Any]]] = {
         KeepValues(values=("F", "M"), other="Unknown"),
         ColumnType.VARCHAR,
         st.sampled_from(["F", "M", "f", "", "X", " F"]),
+    ),
+    "codes": (
+        KeepCodes(systems=tuple(CodeSystem), also=("a.b", "Other (see note)")),
+        ColumnType.VARCHAR,
+        st.one_of(
+            TEXT,
+            st.sampled_from(
+                [
+                    *(
+                        "J45.909",
+                        "J45.909\n",
+                        "j45.909",
+                        "185345009",
+                        "8302-2",
+                        "08",
+                        "99213",
+                        "DX",
+                    ),
+                    *("1.2.840.10008.5.1", "Texas", "TX", "Maria Lopez", "Tx", "a.b", "axb", ""),
+                ]
+            ),
+        ),
     ),
     "bands": (BandNumber(width=10), ColumnType.DOUBLE, st.floats(-1e9, 1e9)),
     "bands of anything": (BandNumber(width=1000, top=200_000), ColumnType.DOUBLE, st.floats()),
@@ -259,6 +282,7 @@ def test_each_transform_says_what_it_needs() -> None:
         declared: Any = {
             "surrogate": {"surrogate": {"domain": "person"}},
             "keep_values": {"keep_values": {"values": ["a"]}},
+            "keep_codes": {"keep_codes": {"systems": ["loinc"]}},
             "band_number": {"band_number": {"width": 10}},
         }.get(name, name)
         built = build_transform(declared)

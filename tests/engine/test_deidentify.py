@@ -15,7 +15,7 @@ from deid_platform.core.zones import Zone
 from deid_platform.engine import crosswalk
 from deid_platform.engine.deidentify import DeidentifyResult, deidentify, promote
 from deid_platform.engine.treatment import treatment_sql
-from tests.support.contracts import visits_contract
+from tests.support.contracts import OPEN, visits_contract
 
 POLICY = SafeHarborPolicy.model_validate(
     {
@@ -382,7 +382,14 @@ def test_what_waits_in_the_session_is_in_no_plain_file_until_it_is_promoted(tmp_
     from tests.support.deployments import temporary_deployment
 
     name = "Zqplanted Quixote"
-    leaky = visits_contract(colour={"type": "varchar", "class": "sensitive", "transform": "keep"})
+    leaky = visits_contract(
+        colour={
+            "type": "varchar",
+            "class": "sensitive",
+            "open_vocabulary": OPEN,
+            "transform": "keep",
+        }
+    )
     deployment = temporary_deployment(tmp_path)
     file = deployment.zone_file(Zone.DEIDENTIFIED)
     with open_zone(deployment, Zone.RAW) as con:

@@ -7,6 +7,8 @@ from typing import Any
 
 from deid_platform.core.contract import Contract
 
+OPEN = "picked from a list of the system"
+"""Why a test column that is kept holds no name."""
 _VISITS: dict[str, Any] = {
     "name": "visits",
     "system": "hospital",
@@ -49,7 +51,12 @@ _VISITS: dict[str, Any] = {
             "limited": "keep",
             "deidentified": "drop",
         },
-        "sex": {"type": "varchar", "class": "quasi_identifier", "transform": "keep"},
+        "sex": {
+            "type": "varchar",
+            "class": "quasi_identifier",
+            "open_vocabulary": OPEN,
+            "transform": "keep",
+        },
     },
 }
 

@@ -22,7 +22,7 @@ from deid_platform.engine.gates.declared import (
 from deid_platform.engine.gates.subjects import TableName
 from deid_platform.engine.ingest import ingest
 from tests.engine.gates.tables import CANARY, broken, ddg, publication
-from tests.support.contracts import visits_contract
+from tests.support.contracts import OPEN, visits_contract
 from tests.support.deployments import land, temporary_deployment
 
 CHECKOUT = Deployment.from_environment({})
@@ -44,7 +44,13 @@ def name_column():
 def leaky_column():
     """What a steward might wrongly declare of a column that repeats the record number."""
     said = "A chart colour, which says nothing about a person."
-    return {"type": "varchar", "class": "sensitive", "not_identifier": said, "transform": "keep"}
+    return {
+        "type": "varchar",
+        "class": "sensitive",
+        "not_identifier": said,
+        "open_vocabulary": OPEN,
+        "transform": "keep",
+    }
 
 
 def gated(folder, chart, zone=Zone.DEIDENTIFIED, tamper=""):
@@ -140,7 +146,9 @@ def test_safe_harbor_limits_come_from_contract_and_policy():
 
 
 def test_a_column_that_one_contract_leaves_open_is_open():
-    listed = visits_contract(chart=leaky_column() | {"values": ["green", "red"]})
+    listed = visits_contract(
+        chart=leaky_column() | {"open_vocabulary": None, "values": ["green", "red"]}
+    )
     other = visits_contract(chart=leaky_column())
     assert vocabulary_of([listed], Zone.LIMITED)["chart"] == {"green", "red"}
     assert vocabulary_of([listed, other], Zone.LIMITED)["chart"] == frozenset()
