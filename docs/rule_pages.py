@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import fields
 
+from deid_platform.cli.audit import FINDING
 from deid_platform.cli.policy import FAILED
 from deid_platform.cli.register import CHANGES
 from deid_platform.core.errors import DeidError
@@ -54,6 +55,9 @@ def _exit_codes() -> str:
             f"{FAILED}: an example failed, or could not be understood.",
             "## `deid register plan --detailed-exitcode`",
             f"{CHANGES}: applying the files would change the register in force.",
+            "## `deid audit`",
+            f"{FINDING}: the question is answered, and something is wrong: code that nobody owns, "
+            "a zone that others can read, a transfer that cannot be proved sound.",
         ]
     )
 

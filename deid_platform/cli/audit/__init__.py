@@ -11,6 +11,9 @@ import pkgutil
 
 import typer
 
+FINDING = 25
+"""Exit code of a question that is answered, and whose answer is that something is wrong."""
+
 
 def register(app: typer.Typer) -> None:
     """Add ``deid audit`` with every command of this folder."""

@@ -198,6 +198,10 @@ class Register(Entry):
             raise _unknown("code_paths", path)
         return self.code_paths[max(covering, key=len)]
 
+    def covers(self, path: str) -> bool:
+        """Whether an entry of ``code_paths`` covers a file."""
+        return any(fnmatchcase(path, pattern) for pattern in self.code_paths)
+
     def key_owner(self, blob: bytes) -> tuple[Identity, SshKey] | None:
         """Whose key this is, expired and revoked ones included."""
         return self._keys.get(blob)
