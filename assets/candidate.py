@@ -21,6 +21,8 @@ from deid_platform.engine.gates import Stage, evaluate, gates_for
 from deid_platform.engine.gates.declared import candidate_subject
 from deid_platform.engine.gates.subjects import TableName
 from deid_platform.engine.mask import MaskResult, mask_publication
+from deid_platform.engine.masking_page import keep_page, markdown
+from deid_platform.engine.masking_report import Told, masking_report
 from deid_platform.engine.promotion import REFERENCE
 from deid_platform.governance.anchor import set_anchor
 from deid_platform.governance.events import AssessmentRecorded, CandidateBuilt, GateEvaluated
@@ -121,6 +123,8 @@ def candidate_asset(
             masked = mask_publication(
                 con, publication, policy, masking_required=True, linked=linked
             )
+            keep_page(con, publication)
+            pictures = markdown(masking_report(con, publication, told=Told.CODE))
             content = candidate_fingerprint(con, publication.name)
         rows = max(counts["cells"] for counts in masked.counts.values())
         ledger.record(
@@ -140,6 +144,8 @@ def candidate_asset(
                 "dagster/row_count": dg.MetadataValue.int(rows),
                 "fingerprint": dg.MetadataValue.text(content),
                 "cells": _cells_table(masked),
+                **{name: dg.MetadataValue.md(text) for name, text in pictures.items()},
+                "page": dg.MetadataValue.text(f"deid report {publication.name} -o FILE.html"),
             }
         )
 

@@ -7,9 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from deid_platform.cli import AsJson, console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json
+from deid_platform.cli.stages import stages
 from deid_platform.core.errors import GateError
 from deid_platform.engine.deployment import Deployment
+
+_WORKED = 20
+"""How many findings are worked out in text, unless all are asked for."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,11 +36,18 @@ def attack(
     all_worked: Annotated[
         bool, typer.Option("--all", help="Work out every finding, not the first 20.")
     ] = False,
+    by_score: Annotated[
+        bool, typer.Option("--by-score", help="It was masked so: `deid mask --by-score`.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Try to get hidden cells back from sums, codes and zeros, and show how.
 
-    Exit code: 0 nothing can be worked out, 14 something can, or was left undecided.
+    With `--json` every finding is worked out, in at most the time limit once more.
+
+    Exit code: 0 nothing can be worked out; 14 something can, was left undecided, or the proof does
+    not hold; 10 the declaration does not fit; 11 a file cannot be taken; 18 what is published
+    contradicts itself.
 
     Example: `deid attack masked.csv --declare visits.yaml --json`
     """
@@ -45,12 +56,22 @@ def attack(
 
     publication = load_declaration(declare)
     rules = load_policy(policy or publication.policy, Deployment.from_environment())
-    with progress_console.status("attacking"):
+    with stages() as tell:
         report = attack_file(
-            file, publication, rules, seconds=time_limit, worked=1 << 30 if all_worked else 20
+            file,
+            publication,
+            rules,
+            seconds=time_limit,
+            worked=None if all_worked or as_json else _WORKED,
+            tell=tell,
         )
-    document = report.to_dict()
-    faults = None if certificate is None else verify_file(file, publication, certificate)
+        tell("working out how")
+        document = report.to_dict()
+        faults = (
+            None
+            if certificate is None
+            else verify_file(file, publication, rules, certificate, by_score=by_score)
+        )
     document["certificate_faults"] = faults
     if as_json:
         print_json(document)
@@ -90,7 +111,11 @@ def _range(finding: dict[str, Any]) -> str:
 def _worked(bound: dict[str, Any]) -> str:
     parts = [
         f"{entry['times']:+g} x sum along {entry['along']} to ({_name(entry['total'])})"
-        + ("" if entry["published"] is None else f" = {entry['published']}")
+        + (
+            ""
+            if entry["published"] is None
+            else f" = {entry['published']}, of which {entry['shown_members']} are shown"
+        )
         for entry in bound["sums"]
     ]
     parts += [

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deid_platform.cli import AsJson, console, print_json, progress_console
+from deid_platform.cli import AsJson, console, print_json
+from deid_platform.cli.stages import stages
 from deid_platform.engine.deployment import Deployment
 
 
@@ -24,6 +25,10 @@ def mask(
     certificate: Annotated[
         Path | None,
         typer.Option("--certificate", help="Where the proof goes. It holds hidden counts."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Where a page of pictures goes. It says why cells hide."),
     ] = None,
     policy: Annotated[
         str | None, typer.Option("--policy", help="Mask under this policy instead.")
@@ -41,6 +46,9 @@ def mask(
 
     Writes nothing unless the result withstood the attack and its certificate was verified.
 
+    Exit code: 0 masked; 10 the declaration does not fit; 11 a file cannot be taken or written;
+    18 it is masked already, its margins are no sums, or no safe pattern was found.
+
     Example: `deid mask visits.csv --declare visits.yaml -o masked.csv --certificate proof.bin`
     """
     from deid_platform.engine.mask_file import mask_file
@@ -48,15 +56,17 @@ def mask(
 
     publication = load_declaration(declare)
     rules = load_policy(policy or publication.policy, Deployment.from_environment())
-    with progress_console.status("masking and attacking the result"):
+    with stages() as tell:
         result = mask_file(
             file,
             publication,
             rules,
             out,
             certificate=certificate,
+            report=report,
             by_score=by_score,
             seconds=time_limit,
+            tell=tell,
         )
     if as_json:
         print_json({**result.metadata(), "out": str(out)})
@@ -66,7 +76,7 @@ def mask(
 
 def _view(metadata: dict[str, Any]) -> Table:
     table = Table(title=f"{metadata['publication']}: masked, attacked and certified")
-    table.add_column("people column")
+    table.add_column("people column", overflow="fold")
     shown = ("cells", "zeros", "small_hidden", "complementary_hidden")
     for name in shown:
         table.add_column(name.replace("_", " "), justify="right")

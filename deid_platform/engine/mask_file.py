@@ -5,22 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping
+import secrets
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 
-from deid_platform.core.errors import DeliveryError, MaskingError
+from deid_platform.core.errors import DeliveryError
 from deid_platform.core.masking import Attack, PublishedTable, attack
-from deid_platform.core.masking.certificate import decode
+from deid_platform.core.masking.certificate import decode, stated
 from deid_platform.core.masking.derivation import Bound, Deriver
 from deid_platform.core.masking.verify import verify
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
-from deid_platform.engine.assess import FileTable, assess_relation
+from deid_platform.engine.assess import assess_relation
+from deid_platform.engine.cell_file import SOURCE, delivered
 from deid_platform.engine.mask import (
     MaskResult,
     TableNames,
@@ -29,17 +31,22 @@ from deid_platform.engine.mask import (
     published_text,
 )
 from deid_platform.engine.masking_model import published_table, rules_of
+from deid_platform.engine.masking_page import html
+from deid_platform.engine.masking_report import masking_report
 from deid_platform.engine.masking_table import MaskingCells, read_cells
-from deid_platform.engine.sql import identifier
 
 _IN_MEMORY = TableNames(
-    source="temp.main.delivered",
+    source=SOURCE,
     candidate="memory.main.masked",
     evidence="memory.main.masking_evidence",
     certificate="memory.main.masking_certificate",
 )
-_WORKED = 20
-"""How many derivations a report works out unless asked for all."""
+Told = Callable[[str], object]
+"""Takes what is being done, in a few words, for those who wait."""
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +58,8 @@ class AttackReport:
     attacks: Mapping[str, Attack]
     tables: Mapping[str, PublishedTable]
     policy: DdgPolicy
-    worked: int
+    worked: int | None
+    seconds: float
 
     @property
     def holds(self) -> bool:
@@ -78,6 +86,7 @@ class AttackReport:
     def _findings(self, people: str, found: Attack) -> list[dict[str, Any]]:
         table = self.tables[people]
         deriver = Deriver(table, rules_of(self.policy))
+        ends = time.monotonic() + self.seconds
         findings: list[dict[str, Any]] = []
         for cell in np.flatnonzero(found.recovered | found.narrowed).tolist():
             entry: dict[str, Any] = {
@@ -86,7 +95,8 @@ class AttackReport:
                 "low": int(found.low[cell]),
                 "high": int(found.high[cell]),
             }
-            if len(findings) < self.worked:
+            wanted = self.worked is None or len(findings) < self.worked
+            if wanted and time.monotonic() < ends:
                 worked = deriver.derive(cell)
                 entry["derivation"] = {
                     "at_least": self._told(worked.low, table),
@@ -99,17 +109,30 @@ class AttackReport:
         return {
             "value": bound.value,
             "sums": [
-                {
-                    "times": times,
-                    "total": self.cells.label_of(total),
-                    "along": axis,
-                    "published": None if table.hidden[total] else int(table.people[total]),
-                }
+                {"times": times, "along": axis, **self._sum(total, axis, table)}
                 for times, total, axis in bound.sums
             ],
             "taking": [
                 {"times": times, "cell": self.cells.label_of(cell), "at": value}
                 for times, cell, value in bound.known
+            ],
+        }
+
+    def _sum(self, total: int, axis: str, table: PublishedTable) -> dict[str, Any]:
+        """A sum as a reader sees it: its total, what its shown members make, what is left."""
+        groups, layout = table.layout.groups, table.layout
+        of_axis = [k for k, one in enumerate(layout.axes) if one.name == axis]
+        group = int(np.flatnonzero((groups.total == total) & np.isin(groups.axis, of_axis))[0])
+        members = groups.members[groups.starts[group] : groups.starts[group + 1]]
+        shown = int(table.people[members][~table.hidden[members]].sum())
+        published = None if table.hidden[total] else int(table.people[total])
+        return {
+            "total": self.cells.label_of(total),
+            "published": published,
+            "shown_members": shown,
+            "left_for_hidden": None if published is None else published - shown,
+            "hidden_members": [
+                self.cells.label_of(member) for member in members[table.hidden[members]].tolist()
             ],
         }
 
@@ -136,10 +159,12 @@ def mask_file(
     out: Path,
     *,
     certificate: Path | None = None,
+    report: Path | None = None,
     by_score: bool = False,
     seconds: float | None = None,
+    tell: Told = _silent,
 ) -> MaskResult:
-    """Mask a table in a file into a CSV file; neither file is left half written.
+    """Mask a table in a file into a CSV file; no file is left half written.
 
     Args:
         file: CSV, Parquet or NDJSON with one row per cell, margins included.
@@ -147,21 +172,28 @@ def mask_file(
         policy: the thresholds.
         out: the masked CSV.
         certificate: where the certificate goes, if it is wanted; it is restricted evidence.
+        report: where the page of pictures goes, if it is wanted.
         by_score: hide small counts only where the table's score or a high-risk subject asks for
             it. By default all are hidden.
         seconds: bound of the search for a cheaper pattern, and of the attack on the result.
+        tell: is told of each stage.
 
     Raises:
-        DeclarationError: the file does not have the declared columns.
-        MaskingError: margins are not sums, or no safe pattern was found; nothing is written.
+        DeliveryError: a file cannot be read or written, or holds what no table of counts holds.
+        DeclarationError: the file does not have the declared columns or totals.
+        MaskingError: it is masked already, margins are not sums, or no safe pattern was found;
+            nothing is written.
     """
-    with FileTable(file) as table:
+    _check_targets(file, {"output": out, "certificate": certificate, "report": report})
+    tell("reading")
+    with delivered(file, publication) as table:
+        table.check()
+        table.check_unmasked()
+        table.write_plainly()
         required = True
         if by_score:
-            required = assess_relation(
-                table.con, table.source, publication, policy
-            ).masking_required
-        _text_columns_are_sound(table.con, publication)
+            required = assess_relation(table.con, SOURCE, publication, policy).masking_required
+        tell(f"masking {table.rows:,} cells, and attacking the result")
         result = mask_table(
             table.con,
             _IN_MEMORY,
@@ -172,14 +204,18 @@ def mask_file(
         )
         header, rows = published_text(table.con, _IN_MEMORY.candidate, publication)
         stored = table.con.execute(f"select content from {_IN_MEMORY.certificate}").fetchone()
+        page = None if report is None else masking_report(table.con, publication, _IN_MEMORY)
+    tell("writing")
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    _write(out, text.getvalue().encode())
+    files = {out: (text.getvalue().encode(), 0o666)}
     if certificate is not None and stored is not None:
-        _write(certificate, stored[0])
-        certificate.chmod(0o600)
+        files[certificate] = (stored[0], 0o600)
+    if report is not None and page is not None:
+        files[report] = (html(page).encode(), 0o600)
+    _write(files)
     return result
 
 
@@ -189,21 +225,35 @@ def attack_file(
     policy: DdgPolicy,
     *,
     seconds: float = 600.0,
-    worked: int = _WORKED,
+    worked: int | None = None,
+    tell: Told = _silent,
 ) -> AttackReport:
     """Attack a published table in a file, whoever masked it.
 
-    What is not a number is taken as withheld; without annotation columns the codes say nothing.
+    A blank, a sign or a word in place of a number is a withheld value; without annotation columns
+    the codes say nothing.
+
+    Args:
+        file: CSV, Parquet or NDJSON with one row per cell.
+        publication: its declaration.
+        policy: what counts as too narrow.
+        seconds: bound of the linear programs; cells they leave open are undecided.
+        worked: how many findings to work out; all, in the same time once more, by default.
+        tell: is told of each stage.
 
     Raises:
+        DeliveryError: the file cannot be read, or holds what no table of counts holds.
         DeclarationError: the file does not have the declared columns.
         MaskingError: what is published contradicts itself.
     """
-    with FileTable(file) as table:
-        cells = read_cells(table.con, table.source, publication)
+    tell("reading")
+    with delivered(file, publication) as table:
+        table.check()
+        cells = read_cells(table.con, SOURCE, publication)
     attacks, tables = {}, {}
     rules = rules_of(policy)
     for people in publication.people_columns:
+        tell(f"attacking {people} in {cells.layout.cells:,} cells")
         tables[people] = published_table(cells, publication, people)
         attacks[people] = attack(tables[people], rules, seconds=seconds)
     return AttackReport(
@@ -213,11 +263,21 @@ def attack_file(
         tables=tables,
         policy=policy,
         worked=worked,
+        seconds=seconds,
     )
 
 
-def verify_file(file: Path, publication: Publication, certificate: Path) -> list[str]:
+def verify_file(
+    file: Path,
+    publication: Publication,
+    policy: DdgPolicy,
+    certificate: Path,
+    *,
+    by_score: bool = False,
+) -> list[str]:
     """Re-check a masked CSV file against its certificate, without solver.
+
+    With ``by_score``, small counts may stand where the certificate says that the score lets them.
 
     Raises:
         DeliveryError: a file cannot be read.
@@ -231,35 +291,50 @@ def verify_file(file: Path, publication: Publication, certificate: Path) -> list
         raise DeliveryError(
             file.name, "the table or its certificate cannot be read", "check both paths"
         ) from None
-    return verify(header, rows, declared(publication), decode(content))
+    rules = stated(rules_of(policy), every_small_cell=not by_score)
+    return verify(header, rows, declared(publication), decode(content), rules)
 
 
-def _text_columns_are_sound(con: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-    """A file that is to be masked has a number wherever people are counted."""
-    for column in publication.people_columns:
-        name = identifier(column)
-        found = con.execute(
-            f"select count(*) from {_IN_MEMORY.source} where "
-            f"try_cast(replace(trim({name}::varchar), ',', '') as double) is null"
-        ).fetchone()
-        if found is not None and found[0]:
-            raise MaskingError(
-                f"{publication.name}: {column}",
-                f"{found[0]} cells hold no number",
-                "mask the table before anything in it is withheld; zeros are written 0",
+def _check_targets(source: Path, targets: Mapping[str, Path | None]) -> None:
+    """Refuse, before any work, to write where nothing can be or over what is read.
+
+    Raises:
+        DeliveryError: two paths are one file, or a target is a folder or in none.
+    """
+    taken = {source.resolve(): "input"}
+    for role, target in targets.items():
+        if target is None:
+            continue
+        if target.is_dir() or not target.parent.is_dir():
+            raise DeliveryError(
+                str(target), f"the {role} cannot be written there", "name a file in a folder"
+            )
+        other = taken.setdefault(target.resolve(), role)
+        if other != role:
+            raise DeliveryError(
+                str(target), f"the {role} would overwrite the {other}", "choose another path"
             )
 
 
-def _write(target: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    partial = target.with_name(f".{target.name}.partial")
+def _write(files: Mapping[Path, tuple[bytes, int]]) -> None:
+    """Write whole files or none, each made with its mode; what was there is replaced."""
+    suffix = secrets.token_hex(8)
+    drafts = {target: target.with_name(f".{target.name}.{suffix}") for target in files}
     try:
-        partial.write_bytes(content)
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
-        partial.replace(target)
+        for target, (content, mode) in files.items():
+            descriptor = os.open(drafts[target], os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "wb") as draft:
+                draft.write(content)
+                draft.flush()
+                os.fsync(draft.fileno())
+        for target, draft_file in drafts.items():
+            draft_file.replace(target)
     except OSError:
-        partial.unlink(missing_ok=True)
         raise DeliveryError(
-            str(target), "the file cannot be written", "check its folder and free space"
+            ", ".join(map(str, files)),
+            "the files cannot be written",
+            "check the folder's owner and free space",
         ) from None
+    finally:
+        for draft_file in drafts.values():
+            draft_file.unlink(missing_ok=True)

@@ -1,13 +1,15 @@
-"""Pictures of a masked candidate for its reviewers: where the blanks are, and who disappears.
+"""What masking did to a table, in counts: where the blanks are, who disappears, what is left open.
 
-Counts and shares only: cells of a group by what became of them, a map of shares over two
-dimensions, and how wide the attacker's intervals are. No value of any cell is read.
+Cells of a group by what became of them, maps of two dimensions, and how many counts stay possible
+for the hidden small cells. No value of any cell is read. Why a cell is hidden is restricted: a
+picture for others goes by the codes that are published, which may say less (A-20).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
+from enum import StrEnum
 
 import duckdb
 
@@ -15,14 +17,32 @@ from deid_platform.core.publication import Publication
 from deid_platform.engine.mask import TableNames
 from deid_platform.engine.sql import identifier
 
-_STATES = ("shown", "zero", "small", "complementary")
-_COLOURS = {"shown": "#cfe3d4", "zero": "#f4f4f0", "small": "#b5484a", "complementary": "#e0a458"}
-_WIDTHS = ((0, 0), (1, 2), (3, 8), (9, 9), (10, 19), (20, None))
+MOST_ROWS = 120
+"""Of a longer dimension, a picture shows the levels with most blanks."""
+MOST_COLUMNS = 20
+"""A wider map is cut into several."""
+_WIDTHS = ((1, 1), (2, 3), (4, 9), (10, 10), (11, 20), (21, None))
+
+
+class Told(StrEnum):
+    """What tells a small cell from a complementary one: the reason, or the published code."""
+
+    REASON = "reason"
+    CODE = "code"
+
+
+class State(StrEnum):
+    """What became of a cell."""
+
+    SHOWN = "shown"
+    ZERO = "zero"
+    SMALL = "small"
+    COMPLEMENTARY = "complementary"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """How many cells of a group were shown, were zero, or are hidden and why."""
+    """How many cells of a group are shown, are zero, or are hidden and why."""
 
     label: str
     shown: int
@@ -36,146 +56,181 @@ class Tally:
         return self.shown + self.zero + self.small + self.complementary
 
     @property
+    def hidden(self) -> int:
+        """The cells that are blank."""
+        return self.small + self.complementary
+
+    @property
     def blank_share(self) -> float:
         """The share of the cells that are not zero and are hidden."""
         filled = self.cells - self.zero
-        return (self.small + self.complementary) / filled if filled else 0.0
+        return self.hidden / filled if filled else 0.0
+
+    @property
+    def state(self) -> State | None:
+        """What became of the one cell; none where there are several."""
+        if self.cells != 1:
+            return None
+        return next(state for state in State if getattr(self, state))
+
+    def count(self, state: State) -> int:
+        """The cells in one state."""
+        return int(getattr(self, state))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map:
+    """The cells of two dimensions: a tally of each pair of levels, over all further dimensions."""
+
+    down: str
+    across: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    tallies: dict[tuple[str, str], Tally]
+    rows_left_out: int
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether each pair of levels is one cell."""
+        return all(tally.cells == 1 for tally in self.tallies.values())
+
+    @property
+    def strips(self) -> tuple[tuple[str, ...], ...]:
+        """The columns, so many at a time that they fit on a page."""
+        columns = self.columns
+        return tuple(
+            columns[start : start + MOST_COLUMNS] for start in range(0, len(columns), MOST_COLUMNS)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleReport:
+    """One column that counts people: all cells, groups per dimension, maps, and widths.
+
+    ``totals`` are the margin's label per dimension; ``widths`` are hidden small cells by how many
+    counts stay possible for them.
+    """
+
+    people: str
+    all_cells: Tally
+    groups: dict[str, tuple[Tally, ...]]
+    totals: dict[str, str | None]
+    maps: tuple[Map, ...]
+    widths: dict[str, int]
+
+    def most_blank(self, dimension: str) -> tuple[tuple[Tally, ...], int]:
+        """The groups of a dimension, most blanks first, and how many more there are."""
+        tallies = sorted(self.groups[dimension], key=lambda t: (-t.blank_share, t.label))
+        return tuple(tallies[:MOST_ROWS]), max(0, len(tallies) - MOST_ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskingReport:
-    """Aggregates about one candidate and one column that counts people."""
+    """Aggregates about one masked table."""
 
     publication: str
-    people: str
-    groups: dict[str, tuple[Tally, ...]]
-    map_of: tuple[str, str]
-    map_cells: dict[tuple[str, str], Tally]
-    widths: dict[str, int]
-
-    def markdown(self) -> str:
-        """Who disappears, as tables for asset metadata."""
-        lines = []
-        for dimension, tallies in self.groups.items():
-            lines += [
-                f"**{dimension}**",
-                "",
-                "| group | shown | zero | small | complementary | blank |",
-                "|---|--:|--:|--:|--:|--:|",
-            ]
-            lines += [
-                f"| {t.label} | {t.shown} | {t.zero} | {t.small} | {t.complementary} "
-                f"| {t.blank_share:.0%} |"
-                for t in sorted(tallies, key=lambda t: (-t.blank_share, t.label))
-            ]
-            lines.append("")
-        return "\n".join(lines)
-
-    def html(self) -> str:
-        """A page of its own: the map, the groups and the widths. It loads nothing."""
-        return (
-            "<!doctype html><html lang=en><meta charset=utf-8>"
-            f"<title>{escape(self.publication)}: masking</title><style>{_STYLE}</style>"
-            f"<h1>{escape(self.publication)}: masking of {escape(self.people)}</h1>"
-            f"{self._legend()}{self._map()}{self._groups()}{self._widths()}</html>"
-        )
-
-    def _legend(self) -> str:
-        marks = "".join(
-            f'<span><i style="background:{_COLOURS[state]}"></i>{state}</span>' for state in _STATES
-        )
-        return f"<p class=legend>{marks}</p>"
-
-    def _map(self) -> str:
-        across, down = self.map_of
-        columns = list(dict.fromkeys(key[1] for key in self.map_cells))
-        rows = list(dict.fromkeys(key[0] for key in self.map_cells))
-        head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-        body = "".join(
-            f"<tr><th>{escape(row)}</th>"
-            + "".join(_bar_cell(self.map_cells.get((row, column))) for column in columns)
-            + "</tr>"
-            for row in rows
-        )
-        title = escape(f"{across} by {down}" if down else across)
-        return f"<h2>Cells of {title}</h2><table class=map><tr><th></th>{head}</tr>{body}</table>"
-
-    def _groups(self) -> str:
-        parts = []
-        for dimension, tallies in self.groups.items():
-            rows = "".join(
-                f"<tr><th>{escape(t.label)}</th>{_bar_cell(t)}<td>{t.blank_share:.0%}</td></tr>"
-                for t in sorted(tallies, key=lambda t: (-t.blank_share, t.label))
-            )
-            parts.append(f"<h2>Blanks by {escape(dimension)}</h2><table>{rows}</table>")
-        return "".join(parts)
-
-    def _widths(self) -> str:
-        most = max([*self.widths.values(), 1])
-        rows = "".join(
-            f'<tr><th>{escape(label)}</th><td class=bar><div style="width:{100 * n // most}%">'
-            f"</div></td><td>{n}</td></tr>"
-            for label, n in self.widths.items()
-        )
-        return (
-            "<h2>What the attacker is left with</h2><p>Hidden small cells by how many counts above "
-            f"the lowest stay possible.</p><table>{rows}</table>"
-        )
+    title: str
+    policy: str
+    told: Told
+    parts: tuple[PeopleReport, ...]
 
 
 def masking_report(
-    con: duckdb.DuckDBPyConnection, publication: Publication, people: str | None = None
+    con: duckdb.DuckDBPyConnection,
+    publication: Publication,
+    names: TableNames | None = None,
+    *,
+    told: Told = Told.REASON,
 ) -> MaskingReport:
-    """Tally the candidate of ``limited.candidate`` from its evidence.
+    """Tally a masked table from its evidence.
 
     Args:
-        con: a session that reads the limited zone.
-        publication: its declaration.
-        people: the column that counts people; the first one by default.
+        con: a session that reads the evidence.
+        publication: the table's declaration.
+        names: where the evidence is; by default that of a candidate in the limited zone.
+        told: whether small and complementary cells are told apart by reason or by code.
     """
-    people = people or publication.people_columns[0]
-    names = TableNames.of_zone(publication)
-    dimensions = publication.dimension_columns
-    joined = (
-        f"(select e.*, e.{identifier(f'{people}_reason')} as reason, "
-        f"e.{identifier(f'{people}_high')} = 0 as is_zero "
-        f"from {names.evidence} as e) as evidence"
-    )
-    first, second = (*dimensions, "")[:2]
-    keys = [identifier(first) + "::varchar"]
-    keys.append(identifier(second) + "::varchar" if second else "''")
-    cells = con.execute(
-        f"select {keys[0]}, {keys[1]}, {_TALLY} from {joined} group by all order by all"
-    ).fetchall()
-    groups = {}
-    for dimension in dimensions:
-        rows = con.execute(
-            f"select {identifier(dimension)}::varchar as label, {_TALLY} from {joined} "
-            "group by label order by label"
-        ).fetchall()
-        groups[dimension] = tuple(_tally(row[0], row[1:]) for row in rows)
+    evidence = (names or TableNames.of_zone(publication)).evidence
     return MaskingReport(
         publication=publication.name,
-        people=people,
-        groups=groups,
-        map_of=(first, second),
-        map_cells={(row[0], row[1]): _tally(row[0], row[2:]) for row in cells},
-        widths=_widths(con, joined, people),
+        title=publication.title or publication.name,
+        policy=publication.policy,
+        told=told,
+        parts=tuple(
+            _part(con, publication, people, evidence, told) for people in publication.people_columns
+        ),
     )
 
 
-_TALLY = (
-    "count(*) filter (where reason = 0 and not is_zero), "
-    "count(*) filter (where reason = 0 and is_zero), "
-    "count(*) filter (where reason = 1), count(*) filter (where reason = 2)"
-)
-_STYLE = (
-    "body{font:14px system-ui,sans-serif;margin:2rem;color:#222}table{border-collapse:collapse}"
-    "th{font-weight:400;text-align:left;padding:2px 8px}td{padding:2px 8px;min-width:6rem}"
-    ".stack{display:flex;height:14px;min-width:4rem}.bar div{height:12px;background:#5b7fa6}"
-    ".bar{min-width:20rem}.legend span{margin-right:1.5rem}"
-    ".legend i{display:inline-block;width:12px;height:12px;margin-right:6px}"
-)
+def _part(
+    con: duckdb.DuckDBPyConnection,
+    publication: Publication,
+    people: str,
+    evidence: str,
+    told: Told,
+) -> PeopleReport:
+    state = (
+        f"(select *, case when {identifier(f'{people}_{told}')} > 0 "
+        f"then {identifier(f'{people}_{told}')} when {identifier(f'{people}_high')} = 0 "
+        f"then -1 else 0 end as _state from {evidence})"
+    )
+    counts = ", ".join(f"count(*) filter (where _state = {number})" for number in (0, -1, 1, 2))
+    every = con.execute(f"select {counts} from {state}").fetchone()
+    groups = {
+        dimension: tuple(
+            _tally(row[0], row[1:])
+            for row in con.execute(
+                f"select {identifier(dimension)}::varchar, {counts} from {state} "
+                f"group by {identifier(dimension)} order by {identifier(dimension)}"
+            ).fetchall()
+        )
+        for dimension in publication.dimension_columns
+    }
+    totals = {name: dimension.total for name, dimension in publication.dimensions.items()}
+    longest = max(groups, key=lambda dimension: len(groups[dimension]))
+    pairs = [(longest, other) for other in groups if other != longest] or [(longest, "")]
+    return PeopleReport(
+        people=people,
+        all_cells=_tally("all cells", every or (0, 0, 0, 0)),
+        groups=groups,
+        totals=totals,
+        maps=tuple(_map(con, pair, groups, totals, state, counts) for pair in pairs),
+        widths=_widths(con, people, evidence),
+    )
+
+
+def _map(
+    con: duckdb.DuckDBPyConnection,
+    pair: tuple[str, str],
+    groups: dict[str, tuple[Tally, ...]],
+    totals: dict[str, str | None],
+    state: str,
+    counts: str,
+) -> Map:
+    down, across = pair
+    columns = f"{identifier(across)}::varchar" if across else "''"
+    found = con.execute(
+        f"select {identifier(down)}::varchar as r, {columns} as c, {counts} from {state} "
+        "group by all"
+    ).fetchall()
+    rows = _levels(groups[down], totals[down])
+    kept = {
+        tally.label
+        for tally in sorted(groups[down], key=lambda t: (-t.blank_share, t.label))[:MOST_ROWS]
+    }
+    return Map(
+        down=down,
+        across=across,
+        rows=tuple(row for row in rows if row in kept),
+        columns=_levels(groups[across], totals[across]) if across else ("",),
+        tallies={(row[0], row[1]): _tally(f"{row[0]}, {row[1]}", row[2:]) for row in found},
+        rows_left_out=len(rows) - len(kept),
+    )
+
+
+def _levels(tallies: Iterable[Tally], total: str | None) -> tuple[str, ...]:
+    """The labels in order, the margin last."""
+    return tuple(sorted((t.label for t in tallies), key=lambda label: label == total))
 
 
 def _tally(label: str, counts: tuple[int, ...]) -> Tally:
@@ -183,25 +238,16 @@ def _tally(label: str, counts: tuple[int, ...]) -> Tally:
     return Tally(label=label, shown=shown, zero=zero, small=small, complementary=complementary)
 
 
-def _bar_cell(tally: Tally | None) -> str:
-    if tally is None:
-        return "<td></td>"
-    parts = "".join(
-        f'<div style="flex:{count};background:{_COLOURS[state]}"></div>'
-        for state in _STATES
-        if (count := getattr(tally, state))
-    )
-    words = ", ".join(f"{getattr(tally, state)} {state}" for state in _STATES)
-    return f'<td title="{words}"><div class=stack>{parts}</div></td>'
-
-
-def _widths(con: duckdb.DuckDBPyConnection, joined: str, people: str) -> dict[str, int]:
-    width = f"({identifier(f'{people}_high')} - {identifier(f'{people}_low')})"
+def _widths(con: duckdb.DuckDBPyConnection, people: str, evidence: str) -> dict[str, int]:
+    """Hidden small cells by how many counts stay possible."""
+    values = f"({identifier(f'{people}_high')} - {identifier(f'{people}_low')} + 1)"
     selected = ", ".join(
-        f"count(*) filter (where {width} >= {low}"
-        + (")" if high is None else f" and {width} <= {high})")
+        f"count(*) filter (where {values} >= {low}"
+        + (")" if high is None else f" and {values} <= {high})")
         for low, high in _WIDTHS
     )
-    found = con.execute(f"select {selected} from {joined} where reason = 1").fetchone()
+    found = con.execute(
+        f"select {selected} from {evidence} where {identifier(f'{people}_reason')} = 1"
+    ).fetchone()
     labels = [f"{a}" if a == b else f"{a} to {b}" if b else f"{a} or more" for a, b in _WIDTHS]
     return dict(zip(labels, found or (), strict=True))

@@ -13,7 +13,6 @@ import yaml
 from deid_platform.core.errors import DeclarationError, MaskingError
 from deid_platform.core.publication import Publication
 from deid_platform.engine.mask import attack_candidate, mask_publication, verify_candidate
-from deid_platform.engine.masking_report import masking_report
 from tests.engine.policies import policy
 
 DECLARATION = """
@@ -245,26 +244,6 @@ def test_a_hierarchy_within_a_column_is_protected_at_every_level():
     assert hidden == [("Chinese",), ("Korean",)]
     assert attack_candidate(con, declared, policy()).holds
     assert verify_candidate(con, declared) == []
-
-
-def test_the_report_tallies_blanks_by_group_and_holds_no_value_of_a_hidden_cell():
-    con = limited(COUNTS | {("Alpine", "F"): 7, ("Alpine", "M"): 7919})
-    mask_publication(con, publication(), policy())
-    report = masking_report(con, publication())
-    alpine = next(t for t in report.groups["county"] if t.label == "Alpine")
-    assert (alpine.shown, alpine.zero, alpine.small, alpine.complementary) == (1, 0, 1, 1)
-    assert sum(report.widths.values()) == 1
-    page = report.html()
-    assert "Alpine" in page
-    assert "7919" not in page
-    assert "http" not in page
-    assert "| Alpine | 1 | 0 | 1 | 1 | 67% |" in report.markdown()
-
-
-def test_labels_are_escaped_in_the_report():
-    con = limited(COUNTS | {("<script>", "F"): 30, ("<script>", "M"): 40})
-    mask_publication(con, publication(), policy())
-    assert "<script>" not in masking_report(con, publication()).html()
 
 
 def test_a_run_killed_while_it_masks_leaves_the_last_good_candidate(tmp_path):
