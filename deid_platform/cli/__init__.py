@@ -6,12 +6,14 @@ lower layer and print; every command takes ``--json``.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
 import pkgutil
 import sys
 import traceback
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +42,20 @@ def build_app() -> typer.Typer:
     for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
         importlib.import_module(f"{__name__}.{module}").register(app)
     return app
+
+
+@contextlib.contextmanager
+def stages() -> Iterator[Callable[[str], None]]:
+    """A function that is told of each stage of a command: a spinner with the time, or lines."""
+    if not progress_console.is_terminal:
+        yield lambda stage: progress_console.print(stage, highlight=False, soft_wrap=True)
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=progress_console, transient=True) as progress:
+        task = progress.add_task("starting")
+        yield lambda stage: progress.update(task, description=stage)
 
 
 def print_json(value: Any) -> None:

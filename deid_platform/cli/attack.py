@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deid_platform.cli import AsJson, console, print_json
-from deid_platform.cli.stages import stages
+from deid_platform.cli import AsJson, console, print_json, stages
 from deid_platform.core.errors import GateError
 from deid_platform.engine.deployment import Deployment
 
@@ -88,13 +87,15 @@ def _print(document: dict[str, Any]) -> None:
             f"{found['recovered']} recovered, {found['narrowed']} narrowed, "
             f"{found['undecided']} undecided",
             highlight=False,
+            soft_wrap=True,
         )
         for finding in found["findings"]:
-            console.print(f"  {_name(finding['cell'])}: {_range(finding)}", markup=False)
+            console.print(f"  {_name(finding['cell'])}: {_range(finding)}", soft_wrap=True)
             for side, words in (("at_least", "at least"), ("at_most", "at most")):
                 bound = finding.get("derivation", {}).get(side)
                 if bound is not None:
-                    console.print(f"    {words} {bound['value']}: {_worked(bound)}", markup=False)
+                    told = f"    {words} {bound['value']}: {_worked(bound)}"
+                    console.print(told, markup=False, highlight=False, soft_wrap=True)
     if document["certificate_faults"]:
         console.print("certificate: " + "; ".join(document["certificate_faults"]), markup=False)
 
@@ -109,17 +110,23 @@ def _range(finding: dict[str, Any]) -> str:
 
 
 def _worked(bound: dict[str, Any]) -> str:
+    if (
+        len(bound["sums"]) == 1
+        and not bound["taking"]
+        and bound["sums"][0]["published"] is not None
+    ):
+        used = bound["sums"][0]
+        return (
+            f"the sum along {used['along']} to ({_name(used['total'])}) is {used['published']}, "
+            f"its shown members make {used['shown_members']}: {used['left_for_hidden']} are left"
+        )
     parts = [
         f"{entry['times']:+g} x sum along {entry['along']} to ({_name(entry['total'])})"
-        + (
-            ""
-            if entry["published"] is None
-            else f" = {entry['published']}, of which {entry['shown_members']} are shown"
-        )
+        + ("" if entry["published"] is None else f", where {entry['left_for_hidden']} are left")
         for entry in bound["sums"]
     ]
     parts += [
         f"{entry['times']:+g} x ({_name(entry['cell'])}) at {entry['at']}"
         for entry in bound["taking"]
     ]
-    return "; ".join(parts) or "what the codes say"
+    return "; ".join(parts) or "what the codes and marks say"

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deid_platform.cli import AsJson, console, print_json
-from deid_platform.cli.stages import stages
+from deid_platform.cli import AsJson, console, print_json, stages
 from deid_platform.engine.deployment import Deployment
 
 

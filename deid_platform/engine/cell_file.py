@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
 
 from deid_platform.core.errors import DeclarationError, DeliveryError, MaskingError
+from deid_platform.core.masking.model import UNBOUNDED, Ints
 from deid_platform.core.publication import Publication
 from deid_platform.engine.database import connect, lock_down
 from deid_platform.engine.sql import identifier, literal
@@ -111,6 +113,33 @@ class CellFile:
                     "add the margin's rows, or take `total` out of the declaration if readers "
                     "get it nowhere else",
                 )
+
+    def marked(self, column: str) -> tuple[Ints, Ints]:
+        """The least and the most that marks as ``<11`` or ``1-10`` tell, by cells in key order."""
+        text, order = f"trim({_text(column)})", map(identifier, self.publication.dimension_columns)
+
+        def number(pattern: str, group: int = 1) -> str:
+            return f"try_cast(regexp_extract({text}, '^{pattern}$', {group}) as bigint)"
+
+        pair = r"([0-9]+)\s*(?:-|–|to)\s*([0-9]+)"
+        most = (
+            number(r"(?:≤|<\s*=)\s*([0-9]+)"),
+            number(r"<\s*([0-9]+)") + " - 1",
+            number(pair, 2),
+        )
+        least = (
+            *(number(r"(?:≥|>\s*=)\s*([0-9]+)"), number(r">\s*([0-9]+)") + " + 1"),
+            *(number(r"([0-9]+)\s*\+"), number(pair)),
+        )
+        found = self.con.execute(
+            f"select coalesce({', '.join(least)}, 0) as least, "
+            f"coalesce({', '.join(most)}, {UNBOUNDED}) as most from {SOURCE} "
+            f"order by {', '.join(order)}"
+        ).fetchnumpy()
+        return (
+            np.asarray(found["least"], dtype=np.int64),
+            np.asarray(found["most"], dtype=np.int64),
+        )
 
     def write_plainly(self) -> None:
         """Take the separators of thousands and the spaces around numbers out of a CSV's text."""

@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from deid_platform.core.errors import DeliveryError
 from deid_platform.core.masking import Attack, PublishedTable, attack
 from deid_platform.core.masking.certificate import decode, stated
 from deid_platform.core.masking.derivation import Bound, Deriver
+from deid_platform.core.masking.model import Ints
+from deid_platform.core.masking.ratios import PEOPLE
 from deid_platform.core.masking.verify import verify
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
@@ -230,8 +232,8 @@ def attack_file(
 ) -> AttackReport:
     """Attack a published table in a file, whoever masked it.
 
-    A blank, a sign or a word in place of a number is a withheld value; without annotation columns
-    the codes say nothing.
+    A blank, a sign or a word in place of a number is a withheld value, and ``<11`` or ``1-10`` says
+    what it says; without annotation columns the codes say nothing.
 
     Args:
         file: CSV, Parquet or NDJSON with one row per cell.
@@ -250,11 +252,12 @@ def attack_file(
     with delivered(file, publication) as table:
         table.check()
         cells = read_cells(table.con, SOURCE, publication)
+        marks = {people: table.marked(people) for people in publication.people_columns}
     attacks, tables = {}, {}
     rules = rules_of(policy)
     for people in publication.people_columns:
         tell(f"attacking {people} in {cells.layout.cells:,} cells")
-        tables[people] = published_table(cells, publication, people)
+        tables[people] = _with_marks(published_table(cells, publication, people), *marks[people])
         attacks[people] = attack(tables[people], rules, seconds=seconds)
     return AttackReport(
         publication=publication,
@@ -293,6 +296,14 @@ def verify_file(
         ) from None
     rules = stated(rules_of(policy), every_small_cell=not by_score)
     return verify(header, rows, declared(publication), decode(content), rules)
+
+
+def _with_marks(table: PublishedTable, least: Ints, most: Ints) -> PublishedTable:
+    """The table with what the marks of its withheld values say of them."""
+    low, high = table.told.get(PEOPLE, (least, most))
+    return replace(
+        table, told={**table.told, PEOPLE: (np.maximum(low, least), np.minimum(high, most))}
+    )
 
 
 def _check_targets(source: Path, targets: Mapping[str, Path | None]) -> None:

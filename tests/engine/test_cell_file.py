@@ -310,6 +310,31 @@ def test_whatever_stands_for_a_withheld_value_is_attacked(folder, mark):
     assert used["hidden_members"] == [{"county": "Alpine", "sex": "F"}]
 
 
+@pytest.mark.parametrize(
+    ("small", "large", "low", "high"),
+    [
+        ("<11", "*", 1, 10),
+        ("1-10", "*", 1, 10),
+        ("<=10", ">=11", 1, 10),
+        ("*", "11+", 1, 33),
+        ("*", ">38", 1, 5),
+        ("<5", "*", 1, 4),
+        ("*", "34 to 36", 8, 10),
+    ],
+)
+def test_marks_that_tell_a_range_are_read_as_the_reader_reads_them(folder, small, large, low, high):
+    rows = changed(0, 2, small)
+    rows[1][2] = large
+    rows = [["Alpine", *row[1:]] for row in rows[:3]]
+    (folder / "visits.yaml").write_text(DECLARATION.replace(", total: California", ""))
+    (folder / "foreign.csv").write_text(text(rows))
+    done = run("attack", folder, "--json", file="foreign.csv")
+    found = json.loads(done.stdout)["people"]["people"]["findings"]
+    of = {one["cell"]["sex"]: (one["low"], one["high"]) for one in found}
+    narrowed = low > 1 or high < 10
+    assert of.get("F") == ((low, high) if narrowed else None)
+
+
 def test_a_file_to_be_attacked_is_held_to_the_same_form(folder):
     for rows, kind in (
         ([], DeliveryError),

@@ -228,14 +228,13 @@ def _originals(
 def _report(con: duckdb.DuckDBPyConnection, publication: Publication) -> Artefact:
     from deid_platform.engine.masking_report import masking_report
 
-    reports = [masking_report(con, publication, people) for people in publication.people_columns]
     return json_artefact(
         Group.DETERMINATION,
         "masking_tallies",
         "Cells of each group by reason, and widths of the attacker's intervals.",
         [
             {
-                "people": report.people,
+                "people": part.people,
                 "groups": {
                     dimension: {
                         tally.label: {
@@ -246,11 +245,11 @@ def _report(con: duckdb.DuckDBPyConnection, publication: Publication) -> Artefac
                         }
                         for tally in tallies
                     }
-                    for dimension, tallies in report.groups.items()
+                    for dimension, tallies in part.groups.items()
                 },
-                "widths": report.widths,
+                "widths": part.widths,
             }
-            for report in reports
+            for part in masking_report(con, publication).parts
         ],
         Audience.RESTRICTED,
     )
