@@ -46,7 +46,7 @@ def masked_before(
     """The publications that share cells with this one and are masked before it, in order."""
     ordered = sorted(publications, key=_turn)
     earlier = [other for other in ordered if _turn(other) < _turn(publication)]
-    return [other for other in earlier if _share_cells(publication, other)]
+    return [other for other in earlier if share_cells(publication, other)]
 
 
 def elsewhere(
@@ -136,7 +136,7 @@ def _turn(publication: Publication) -> tuple[int, str]:
     return -len(publication.dimensions), publication.name
 
 
-def _share_cells(one: Publication, other: Publication) -> bool:
+def share_cells(one: Publication, other: Publication) -> bool:
     """Whether they have a source in common and the dimensions of only one of them have margins."""
     sources = _tables(one) & _tables(other)
     alone = [

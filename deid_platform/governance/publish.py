@@ -20,6 +20,7 @@ from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.core.workflow import Action, Role, State, check_role
 from deid_platform.core.zones import Zone
+from deid_platform.engine.circulation import check_circulated, keep_in_circulation
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.durable_files import make_private
@@ -88,7 +89,8 @@ def publish(
     Raises:
         AuthorisationError: the ledger does not authorise it; the refusal is recorded.
         LedgerError: the ledger's chain does not hold, or it is not the ledger of the zones.
-        GateError: the table has a column or a label that may not leave.
+        GateError: the table has a column or a label that may not leave, or together with what
+            is out it gives a hidden cell away.
         EvidenceError: the evidence packet cannot be completed, or was changed.
         ZoneError: a zone or the outbox cannot be written.
         ZoneKeyError: the platform has no key to sign or to seal evidence with.
@@ -145,9 +147,11 @@ def _publish(
             return authority
 
         authority = ask(ledger)
+        check_circulated(con, publication, policy)
         con.execute("begin")
         table = _copied(con, publication, content)
         release = describe(con, table, publication, policy, authority)
+        keep_in_circulation(con, table, publication, release.id)
         target.write(con, table, release, folder)
         write_manifest(folder, release, authority)
         digest = file_digest(folder / MANIFEST)

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from deid_platform.core.errors import ZoneError
+from deid_platform.core.errors import GateError, ZoneError
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance import bundle
 from deid_platform.governance import publish as publish_module
@@ -153,3 +153,24 @@ def test_a_release_repeated_by_another_ledger_process_is_still_one(world):
     world.publish(approved.id)
     world.ledger = Ledger.open(world.deployment.ledger_url)
     assert not world.publish(approved.id).new
+
+
+def test_another_pattern_of_what_is_out_is_refused_at_the_door(world):
+    """M-14: the earlier release shows O'Neil's count, this one Mono's; Alpine's is what is left."""
+    world.approved()
+    world.publish()
+    before = outbox(world)
+    world.build(
+        (
+            ("Alpine", 2023, None, None, 1200, 1),
+            ("Mono", 2023, 15, 13, 13000, 0),
+            ("Inyo", 2023, 0, 0, 18000, 0),
+            ('O"Neil, North', 2023, None, None, 19000, 2),
+            ("California", 2023, 64, 50, 51200, 0),
+            ("Alpine", 2024, 25, 20, 1200, 0),
+        )
+    )
+    world.approve(world.submit().id)
+    with pytest.raises(GateError, match="releases that are out"):
+        world.publish()
+    assert outbox(world) == before
