@@ -1,0 +1,196 @@
+"""The small name model: spaCy's token-to-vector network and one softmax, on the CPU, offline.
+
+It sees of a word its spelling, its shape and the flags of the word lists; only plain English words
+are known to it by themselves, so that it learns contexts and not a list of names. Model card:
+`data/names/README.md`.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from deid_platform.engine.text.words import DATA, PLAIN, flags_of, folded
+
+LABELS = ("PERSON", "PLACE", "ADDRESS", "POSTCODE", "ORG", "PEOPLE", "JOB")
+WIDTH = 96
+ROWS = (6000, 3000, 4000, 1000, 400)
+DEPTH = 4
+FILE = DATA / "names.bin.gz"
+_ATTRIBUTES = ("TAG", "PREFIX", "SUFFIX", "SHAPE", "LEMMA")
+
+Scores = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A run of tokens the model takes for a name: offsets, label, mean probability."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+def blank_pipeline() -> Any:
+    """spaCy's English tokenizer; prefixes of three characters instead of one."""
+    import spacy
+    from spacy.attrs import PREFIX, SUFFIX
+
+    nlp: Any = spacy.blank("en")
+    nlp.max_length = 10_000_000
+    vocab: Any = nlp.vocab
+    vocab.lex_attr_getters = {
+        **vocab.lex_attr_getters,
+        PREFIX: lambda text: folded(text)[:3],
+        SUFFIX: lambda text: folded(text)[-3:],
+    }
+    return nlp
+
+
+def build() -> Any:
+    """The untrained network: tokens in, one row of probabilities per token out."""
+    from spacy.ml.models.tok2vec import MaxoutWindowEncoder, MultiHashEmbed, build_Tok2Vec_model
+    from thinc.api import Softmax, chain, with_array
+
+    embed = MultiHashEmbed(
+        width=WIDTH, attrs=list(_ATTRIBUTES), rows=list(ROWS), include_static_vectors=False
+    )
+    encode = MaxoutWindowEncoder(width=WIDTH, window_size=1, maxout_pieces=3, depth=DEPTH)
+    tok2vec = build_Tok2Vec_model(embed=embed, encode=encode)
+    return chain(tok2vec, with_array(Softmax(nO=2 * len(LABELS) + 1, nI=WIDTH)))
+
+
+class Features:
+    """Writes into a document what the network reads of each token."""
+
+    def __init__(self, nlp: Any) -> None:
+        self._strings = nlp.vocab.strings
+        self._known: dict[int, tuple[int, int]] = {}
+
+    def of(self, orth: int, text: str) -> tuple[int, int]:
+        """Hashes of the word itself, if it is plain English, and of its flags."""
+        found = self._known.get(orth)
+        if found is None:
+            flags = flags_of(text)
+            plain = PLAIN in flags or not any(c.isalpha() for c in text)
+            found = (
+                self._strings.add(folded(text) if plain and len(text) < 24 else "?"),
+                self._strings.add("flags:" + flags),
+            )
+            if len(self._known) < 200_000:
+                self._known[orth] = found
+        return found
+
+    def write(self, doc: Any) -> None:
+        """Fill the two attributes that carry the features."""
+        from spacy.attrs import LEMMA, TAG
+
+        if len(doc):
+            rows = [self.of(token.orth, token.text) for token in doc]
+            doc.from_array([TAG, LEMMA], np.array(rows, dtype=np.uint64))
+
+
+class NameModel:
+    """The trained model. Finds runs of tokens; never keeps a text."""
+
+    def __init__(self, network: Any, *, outside: float = 0.5) -> None:
+        """``outside``: a token is a name unless it is this likely not to be one."""
+        self.nlp = blank_pipeline()
+        self._network = network
+        self._features = Features(self.nlp)
+        self._outside = outside
+
+    @classmethod
+    @cache
+    def shipped(cls) -> NameModel:
+        """The model in the package."""
+        network = build()
+        network.initialize(X=[_sample()])
+        _load(network, FILE.read_bytes())
+        return cls(network)
+
+    def find(self, texts: Sequence[str]) -> list[list[Found]]:
+        """For each text, its names in order."""
+        docs = [self.nlp.make_doc(text) for text in texts]
+        for doc in docs:
+            self._features.write(doc)
+        full = [doc for doc in docs if len(doc)]
+        scores = iter(self._network.predict(full) if full else [])
+        return [self._runs(doc, next(scores)) if len(doc) else [] for doc in docs]
+
+    def _runs(self, doc: Any, scores: Scores) -> list[Found]:
+        inside = scores[:, 1::2] + scores[:, 2::2]
+        best = inside.argmax(axis=1)
+        named = scores[:, 0] < self._outside
+        if not named.any():
+            return []
+        rows = np.arange(len(best))
+        begins = scores[rows, 1 + 2 * best] > scores[rows, 2 + 2 * best]
+        chance = 1 - scores[:, 0]
+        found: list[Found] = []
+        run: list[int] = []
+
+        def close() -> None:
+            while run and not _wordlike(doc[run[-1]].text):
+                run.pop()
+            if run:
+                first, last = doc[run[0]], doc[run[-1]]
+                found.append(
+                    Found(
+                        start=first.idx,
+                        end=last.idx + len(last.text),
+                        label=LABELS[int(best[run[0]])],
+                        score=float(chance[run].mean()),
+                    )
+                )
+            run.clear()
+
+        for at in np.flatnonzero(named).tolist():
+            if run and (at != run[-1] + 1 or best[at] != best[run[0]] or begins[at]):
+                close()
+            if run or _wordlike(doc[at].text):
+                run.append(at)
+        close()
+        return found
+
+
+def _wordlike(text: str) -> bool:
+    return any(c.isalnum() for c in text) or text == "#"
+
+
+def _sample() -> Any:
+    return blank_pipeline().make_doc("A sample.")
+
+
+def pack(network: Any) -> bytes:
+    """The weights, halved in precision, as they are shipped."""
+    import srsly
+
+    rows = []
+    for node in network.walk():
+        for name in node.param_names:
+            if node.has_param(name):
+                value = np.asarray(node.get_param(name), dtype=np.float16)
+                rows.append([node.name, name, list(value.shape), value.tobytes()])
+    return gzip.compress(srsly.msgpack_dumps(rows), 9, mtime=0)
+
+
+def _load(network: Any, packed: bytes) -> None:
+    import srsly
+
+    rows = iter(srsly.msgpack_loads(gzip.decompress(packed)))
+    for node in network.walk():
+        for name in node.param_names:
+            if node.has_param(name):
+                _, known, shape, content = next(rows)
+                if known != name:
+                    raise ValueError("the model file does not fit the network")
+                value = np.frombuffer(content, dtype=np.float16).reshape(shape)
+                node.set_param(name, value.astype(np.float32))
