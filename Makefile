@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test dev bench lint docs lock clean
+.PHONY: demo test dev bench bench-text lint docs train-ner lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/deid demo $(if $(SYNTHEA),--synthea "$(SYNTHEA)")
@@ -20,6 +20,9 @@ dev: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 
+bench-text: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.text
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -27,6 +30,11 @@ lint: $(VENV)/.installed
 
 docs: $(VENV)/.installed
 	$(BIN)/python -m docs.generate
+
+# Maintainers only: the word lists and the name model that the package ships, from generated text.
+train-ner: $(VENV)/.installed
+	$(BIN)/python -m training.lexicon
+	OMP_NUM_THREADS=1 $(BIN)/python -m training.ner
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

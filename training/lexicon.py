@@ -147,3 +147,7 @@ def write() -> None:
     DATA.mkdir(parents=True, exist_ok=True)
     for name, text in (("words.tsv.gz", lines), ("places.txt.gz", "\n".join(phrases) + "\n")):
         (DATA / name).write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+
+
+if __name__ == "__main__":
+    write()

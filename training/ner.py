@@ -154,9 +154,9 @@ def main() -> None:
     """Train, pack, and write the model into the package."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=20261120)
-    parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--words", type=int, default=2000)
-    parser.add_argument("--rate", type=float, default=0.003)
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--words", type=int, default=1200)
+    parser.add_argument("--rate", type=float, default=0.004)
     parser.add_argument("--out", default=str(name_model.FILE))
     arguments = parser.parse_args()
     network = train(

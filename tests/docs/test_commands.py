@@ -75,7 +75,7 @@ def script_of(shown: list[Shown]) -> str:
 def test_commands_on_a_table_from_anywhere_work_without_a_deployment(project):
     shown = [
         one
-        for name in ("assess-a-table.md", "mask-a-table.md")
+        for name in ("assess-a-table.md", "mask-a-table.md", "redact-text.md")
         for one in commands(ROOT / "docs" / "how-to" / name)
     ]
 

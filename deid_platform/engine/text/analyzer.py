@@ -89,7 +89,7 @@ class TextAnalyzer:
                 for run in runs
                 if run.label in _ENTITIES
             ]
-            known = [(run.start, run.end) for run in runs]
+            known = [(run.start, run.end) for run in runs if run.label != "JOB"]
             spans += [
                 span
                 for span in listed(text)

@@ -70,7 +70,7 @@ class KnownIdentifiers:
             if before.isalnum() or after.isalnum():
                 continue
             start, end = places[first], places[last] + 1
-            if length < 3 and not text[start:end].isupper():
+            if length < 3 and not text[start].isupper():
                 continue
             if _is_plain_word(text[start:end]):
                 continue

@@ -73,6 +73,7 @@ class Features:
     def __init__(self, nlp: Any) -> None:
         self._strings = nlp.vocab.strings
         self._known: dict[int, tuple[int, int]] = {}
+        self._unknown = int(self._strings.add("?"))
 
     def of(self, orth: int, text: str) -> tuple[int, int]:
         """Hashes of the word itself, if it is plain English, and of its flags."""
@@ -88,6 +89,10 @@ class Features:
                 self._known[orth] = found
         return found
 
+    def is_plain(self, orth: int, text: str) -> bool:
+        """Whether the word is plain English: its own hash is not that of the unknown."""
+        return self.of(orth, text)[0] != self._unknown
+
     def write(self, doc: Any) -> None:
         """Fill the two attributes that carry the features."""
         from spacy.attrs import LEMMA, TAG
@@ -97,15 +102,28 @@ class Features:
             doc.from_array([TAG, LEMMA], np.array(rows, dtype=np.uint64))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """A token is a name unless it is this likely not to be one.
+
+    A capitalised word that is on no list of plain English is given less benefit of the doubt, a
+    lower-case one that is, more, unless the whole text is in lower case.
+    """
+
+    usual: float = 0.5
+    strange: float = 0.85
+    plain: float = 0.15
+
+
 class NameModel:
     """The trained model. Finds runs of tokens; never keeps a text."""
 
-    def __init__(self, network: Any, *, outside: float = 0.5) -> None:
-        """``outside``: a token is a name unless it is this likely not to be one."""
+    def __init__(self, network: Any, *, thresholds: Thresholds | None = None) -> None:
+        """A network, and how sure it must be."""
         self.nlp = blank_pipeline()
         self._network = network
         self._features = Features(self.nlp)
-        self._outside = outside
+        self._thresholds = thresholds or Thresholds()
 
     @classmethod
     @cache
@@ -125,10 +143,26 @@ class NameModel:
         scores = iter(self._network.predict(full) if full else [])
         return [self._runs(doc, next(scores)) if len(doc) else [] for doc in docs]
 
+    def _outside(self, doc: Any) -> Scores:
+        """The threshold of each token."""
+        cased = not doc.text.islower()
+        limits = self._thresholds
+        values = [limits.usual] * len(doc)
+        for at, token in enumerate(doc):
+            text = token.text
+            if not text[0].isalpha():
+                continue
+            plain = self._features.is_plain(token.orth, text)
+            if text[0].isupper() and not plain and len(text) > 2:
+                values[at] = limits.strange
+            elif plain and cased and text.islower():
+                values[at] = limits.plain
+        return np.array(values, dtype=np.float32)
+
     def _runs(self, doc: Any, scores: Scores) -> list[Found]:
         inside = scores[:, 1::2] + scores[:, 2::2]
         best = inside.argmax(axis=1)
-        named = scores[:, 0] < self._outside
+        named = scores[:, 0] < self._outside(doc)
         if not named.any():
             return []
         rows = np.arange(len(best))
