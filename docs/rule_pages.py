@@ -96,7 +96,10 @@ def _gate(gate: Gate) -> str:
 
 
 def _events() -> str:
-    kinds = sorted(events.event_kinds().values(), key=lambda event: event.kind)
+    shipped = [
+        one for one in events.event_kinds().values() if one.__module__.startswith("deid_platform.")
+    ]
+    kinds = sorted(shipped, key=lambda event: event.kind)
     rows = [
         (
             f"`{event.kind}`",

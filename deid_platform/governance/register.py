@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from deid_platform.core.contract import first_of
-from deid_platform.core.errors import AuthorisationError, LedgerError
+from deid_platform.core.errors import AuthorisationError, DeclarationError, LedgerError
 from deid_platform.core.register import Register
 from deid_platform.core.register.changes import RegisterChange, register_changes
 from deid_platform.core.register.checks import register_problems
@@ -175,9 +175,16 @@ def _checked(entry: Entry, before: AppliedRegister | None, ledger: str) -> Appli
     if not isinstance(event, RegisterApplied):
         raise LedgerError(where, "not a register", "verify the ledger: deid audit verify")
     # The content's hash is the key: the chain's hash covers it, but that is verified elsewhere.
-    register = _parsed(canonical_json(entry.payload["content"]))
-    if register.digest != event.digest:
-        raise LedgerError(where, "the register is not the one that was signed", "verify the ledger")
+    try:
+        register = _parsed(canonical_json(entry.payload["content"]))
+    except DeclarationError:
+        register = None
+    if register is None or register.digest != event.digest:
+        raise LedgerError(
+            where,
+            "the register is not the one that was signed",
+            "nothing is authorised under it: restore the ledger and find out who changed it",
+        )
     old = before.register if before else None
     # The first register may be the first entry: it was signed for a ledger that was empty.
     known = GENESIS if entry.sequence == 1 else ledger

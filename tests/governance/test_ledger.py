@@ -236,17 +236,17 @@ def test_a_chain_rewritten_from_some_point_fails_against_a_pinned_head(ledger_ur
 
 def test_many_processes_that_open_and_write_at_once_lose_nothing(ledger_url):
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=append_some, args=(ledger_url, n, 100)) for n in range(4)]
+    workers = [context.Process(target=append_some, args=(ledger_url, n, 60)) for n in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(timeout=120)
-    assert [worker.exitcode for worker in workers] == [0] * 4
+        worker.join(timeout=240)
+    assert [worker.exitcode for worker in workers] == [0] * 8
     ledger = Ledger.open(ledger_url)
-    assert ledger.verify().sequence == 400
-    for n in range(4):
+    assert ledger.verify().sequence == 480
+    for n in range(8):
         rows = [one.payload["rows"] for one in ledger.entries(subject=f"worker-{n}")]
-        assert rows == list(range(100))
+        assert rows == list(range(60))
 
 
 def test_the_sqlite_file_is_private_and_a_readable_one_is_tightened(tmp_path):
