@@ -36,16 +36,44 @@ def describe(
     Raises:
         GateError: a column that nobody declared, or of a type that a CSV file cannot hold.
     """
-    described = con.execute(f"describe {table}").fetchall()
-    rows = con.execute(f"select count(*) from {table}").fetchone() or (0,)
-    return Release(
-        id=authority.release_id,
+    return described(
+        con,
+        table,
+        publication,
+        policy,
+        release=authority.release_id,
         request=authority.request.id,
-        publication=publication,
-        policy=policy,
         fingerprint=authority.binding.fingerprint,
         score_sheet_digest=authority.binding.score_sheet_digest,
-        fields=tuple(_field(publication, row[0], row[1]) for row in described),
+    )
+
+
+def described(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    publication: Publication,
+    policy: DdgPolicy,
+    *,
+    release: str,
+    request: str,
+    fingerprint: str,
+    score_sheet_digest: str | None,
+) -> Release:
+    """The description of a table that was released, or is made again as it was.
+
+    Raises:
+        GateError: a column that nobody declared, or of a type that a CSV file cannot hold.
+    """
+    columns = con.execute(f"describe {table}").fetchall()
+    rows = con.execute(f"select count(*) from {table}").fetchone() or (0,)
+    return Release(
+        id=release,
+        request=request,
+        publication=publication,
+        policy=policy,
+        fingerprint=fingerprint,
+        score_sheet_digest=score_sheet_digest,
+        fields=tuple(_field(publication, row[0], row[1]) for row in columns),
         rows=rows[0],
         period=_period(con, table, publication),
     )

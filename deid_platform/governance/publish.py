@@ -186,6 +186,17 @@ def _publish(
     )
 
 
+def export_again(
+    con: duckdb.DuckDBPyConnection, table: str, release: Release, target: str, folder: Path
+) -> None:
+    """Write the files of a release anew into a private folder, to compare them; nothing leaves.
+
+    Raises:
+        GateError: the table has a column or a label that may not leave.
+    """
+    target_named(target).write(con, table, release, folder)
+
+
 def current_fingerprint(deployment: Deployment, publication: str) -> str:
     """The fingerprint of a publication's candidate as it stands now.
 
