@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.model import COMPLEMENTARY, SMALL
-from deid_platform.core.publication import Publication
+from deid_platform.core.publication import FigureKind, Publication
 from deid_platform.core.zones import Zone
 from deid_platform.engine.sql import identifier, qualified
 
@@ -206,5 +206,5 @@ def _shared(
 def _code(publication: Publication, people: str) -> str:
     """The annotation column of a figure that these people stand behind: counts have one code."""
     linked = {name: one for name, one in publication.figures.items() if one.people == people}
-    figure = min(linked, key=lambda name: linked[name].kind.is_statistic)
+    figure = min(linked, key=lambda name: linked[name].kind is not FigureKind.COUNT)
     return identifier(Publication.annotation_column(figure))

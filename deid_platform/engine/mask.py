@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking import (
+    COMPLEMENTARY,
+    SHOWN,
     SMALL,
     Attack,
     Masking,
@@ -26,11 +28,13 @@ from deid_platform.core.masking import (
     mask,
 )
 from deid_platform.core.masking.certificate import certify, decode, encode
+from deid_platform.core.masking.model import Bools
 from deid_platform.core.masking.verify import DDG, verify
 from deid_platform.core.masking_choice import MaskingChoice, check_method
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.engine.linked_tables import elsewhere
+from deid_platform.engine.masking_amounts import amounts_given_away, amounts_to_hide
 from deid_platform.engine.masking_model import (
     linked_figures,
     masking_table,
@@ -73,11 +77,15 @@ class TableNames:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MaskResult:
-    """What masking did to one publication: one `Masking` per column that counts people."""
+    """What masking did to one publication: one `Masking` per column that counts people.
+
+    ``amounts`` say, per amount of money, in which cells it is hidden although their people are not.
+    """
 
     publication: str
     maskings: Mapping[str, Masking]
     inexact: Mapping[str, tuple[str, ...]]
+    amounts: Mapping[str, Bools]
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -97,6 +105,7 @@ class MaskResult:
                 }
                 for people, masking in self.maskings.items()
             },
+            "amounts_also_hidden": {n: int(cells.sum()) for n, cells in self.amounts.items()},
         }
 
 
@@ -200,7 +209,12 @@ def mask_table(
         )
         telling = others is not None and bool((others.unlabelled & (masking.codes > SMALL)).any())
         maskings[people] = masking.without_labels() if telling else masking
-    result = MaskResult(publication=publication.name, maskings=maskings, inexact=inexact)
+    result = MaskResult(
+        publication=publication.name,
+        maskings=maskings,
+        inexact=inexact,
+        amounts=amounts_to_hide(cells, publication, maskings, policy),
+    )
     _write(con, names, publication, cells, result)
     return result
 
@@ -261,7 +275,9 @@ def attack_table(
         table = published_table(cells, publication, people, true)
         small = (true >= 1) & (true <= rules.largest_small)
         result = attack(table, rules, small=small & table.hidden)
-        found[people] = _with_statistics(cells, publication, people, result)
+        result = _with_statistics(cells, publication, people, result)
+        money = amounts_given_away(cells, source, publication, people, small, policy)
+        found[people] = replace(result, narrowed=result.narrowed | (money & ~result.recovered))
     return CandidateAttack(by_people=found)
 
 
@@ -340,8 +356,9 @@ def _write(
         columns[f"low_{k}"] = masking.audit.low
         columns[f"high_{k}"] = masking.audit.high
     codes = {people: masking.codes for people, masking in result.maskings.items()}
-    for k, own in enumerate(figure_codes(cells, publication, codes).values()):
-        columns[f"figure_{k}"] = own.astype(np.int32)
+    for k, (name, own) in enumerate(figure_codes(cells, publication, codes).items()):
+        more = result.amounts.get(name, np.zeros(len(own), dtype=bool)) & (own == SHOWN)
+        columns[f"figure_{k}"] = np.where(more, COMPLEMENTARY, own).astype(np.int32)
     con.register(RESULT, pa.table(columns))
     rows = numbered(names.source, publication)
     try:

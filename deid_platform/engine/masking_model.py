@@ -38,8 +38,8 @@ def published_table(
     codes = np.zeros(len(known), dtype=np.int64)
     for figure in linked:
         column = Publication.annotation_column(figure)
-        # A statistic may be blank in a shown cell, for the sake of its denominator's cell.
-        if column in cells.columns and not publication.figures[figure].kind.is_statistic:
+        # Others may be blank in a shown cell: for their denominator's, or for another amount.
+        if column in cells.columns and publication.figures[figure].kind is FigureKind.COUNT:
             codes = np.maximum(codes, cells.integers(column, missing=0))
     figures = {
         figure: values
@@ -86,13 +86,15 @@ def masking_table(
             continue
         if publication.exact_totals or _adds_up(layout, values):
             figures[figure] = values
+    amounts = {n for n in figures if publication.figures[n].kind is FigureKind.AMOUNT}
     choice = publication.masking
     keep = named_cells(cells, "must_publish", choice.must_publish)
     table = MaskingTable(
         layout=layout,
         people=counts,
         gated=np.full(len(counts), gate_all) | _high_risk(cells, publication, policy),
-        figures=figures,
+        figures={name: values for name, values in figures.items() if name not in amounts},
+        amounts={name: figures[name] for name in sorted(amounts)},
         limit=_limit(cells, publication, people, counts),
         must_publish=keep | elsewhere.shown if elsewhere else keep,
         must_hide=elsewhere.hidden if elsewhere else None,

@@ -199,9 +199,10 @@ class MaskingTable:
 
     ``gated`` marks the cells in which small counts must be hidden: those of a part whose score is
     at or over the threshold, and those of a high-risk subject (M-1, M-7). ``figures`` add up
-    along every axis and are hidden with their cell. ``limit`` is a public upper bound of the
-    people of each cell (its denominator). ``must_publish`` cells are never complements, and
-    ``must_hide`` cells always are: another table shows the ones and hides the others (M-14).
+    along every axis and are hidden with their cell, and so do ``amounts`` of money. ``limit`` is
+    a public upper bound of the people of each cell (its denominator). ``must_publish`` cells are
+    never complements, and ``must_hide`` cells always are: another table shows the ones and hides
+    the others (M-14).
     ``price`` is what hiding a cell costs, where that is not its people.
     """
 
@@ -209,6 +210,7 @@ class MaskingTable:
     people: Ints
     gated: Bools
     figures: dict[str, Floats] = field(default_factory=dict)
+    amounts: dict[str, Floats] = field(default_factory=dict)
     limit: Ints | None = None
     must_publish: Bools | None = None
     must_hide: Bools | None = None
@@ -242,7 +244,7 @@ class MaskingTable:
             (total > sums) | (total < groups.largest(self.people)),
         )
         self._refuse("people", wrong)
-        for figure, values in self.figures.items():
+        for figure, values in (self.figures | self.amounts).items():
             scale = np.maximum(1.0, np.abs(values[groups.total]))
             apart = np.abs(groups.sums(values) - values[groups.total])
             self._refuse(figure, apart > 1e-6 * scale)

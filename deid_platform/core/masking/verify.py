@@ -25,7 +25,7 @@ from typing import Any
 FORMAT = "deid-masking-certificate-2"
 DDG = {"min_people": 11, "feasible_low": 1, "feasible_high": 10, "every_small_cell": True}
 """1 to 10 people are few and hidden wherever they stand; none of these counts may be ruled out."""
-STATISTICS = ("rate", "percentage", "mean")
+STATISTICS = ("rate", "percentage", "mean", "amount")
 Texts = Mapping[str, Sequence[str]]
 Sums = Sequence[tuple[str, int, Sequence[int]]]
 """Every published sum: the dimension it runs along, its total's row and its members' rows."""
@@ -116,7 +116,7 @@ def _faults(
             if set(marks.values()) not in ({("1", True)}, {("2", True)}):
                 yield "a hidden cell has not one code, or a figure stands in it"
         for name, (code, blank) in marks.items() if text else ():
-            # The statistic of a shown count is hidden where its denominator is.
+            # A statistic goes with its denominator, an amount for the sake of another.
             follows = blank and code in ("1", "2") and linked[name].get("kind") in STATISTICS
             if (code, blank) != ("0", False) and code not in ("3", "4", "5") and not follows:
                 yield "a shown cell has the code of a hidden one, or a blank has no code"
