@@ -18,11 +18,19 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from deid_platform.core.errors import DeidError
 
 # What is printed may hold text of other people's making, a cell or a file name: it is never markup.
-console = Console(stderr=False, markup=False, emoji=False)
+_PIPED_WIDTH = 240
+"""Columns of output that no terminal bounds: lines there are for programs and files."""
+console = Console(
+    stderr=False,
+    markup=False,
+    emoji=False,
+    width=None if sys.stdout.isatty() else _PIPED_WIDTH,
+)
 progress_console = Console(stderr=True, markup=False, emoji=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -39,9 +47,29 @@ def build_app() -> typer.Typer:
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_root)
     for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
         importlib.import_module(f"{__name__}.{module}").register(app)
     return app
+
+
+def _tell_version(wanted: bool) -> None:
+    from importlib.metadata import version
+
+    if wanted:
+        sys.stdout.write(f"deid {version('deid-platform')}\n")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_tell_version, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """De-identify, mask, prove, approve and publish health data."""
 
 
 @contextlib.contextmanager
@@ -56,6 +84,14 @@ def stages() -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=progress_console, transient=True) as progress:
         task = progress.add_task("starting")
         yield lambda stage: progress.update(task, description=stage)
+
+
+def columns_of(*headings: str, title: str | None = None) -> Table:
+    """A table to print, in which no name is cut: what does not fit goes on in the next line."""
+    table = Table(title=title)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
 
 
 def print_json(value: Any) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Group
 from rich.table import Table
 
-from deid_platform.cli import AsJson, console, print_json
+from deid_platform.cli import AsJson, columns_of, console, print_json
 from deid_platform.core.errors import DeidError
 from deid_platform.core.faults import AssessmentFault, DeclarationFault
 from deid_platform.core.risk.score_sheet import ScoreSheet
@@ -128,7 +128,7 @@ def sheet_view(sheet: ScoreSheet) -> Group:
     """The score sheet for a terminal."""
     parts: list[Any] = []
     for part in sheet.parts:
-        view = Table("variable", "matched row", "points", "rules", "source")
+        view = columns_of("variable", "matched row", "points", "rules", "source")
         view.title = "Part: " + ", ".join(part.dimensions)
         for one in part.components:
             points = "–" if one.points is None else f"{one.points:+d}"
@@ -151,7 +151,7 @@ def sheet_view(sheet: ScoreSheet) -> Group:
 
 def suggestions_table(designs: list[Suggestion]) -> Table:
     """The designs that no other beats."""
-    view = Table("score", "blank cells", "cells", "loss", "what an analyst loses")
+    view = columns_of("score", "blank cells", "cells", "loss", "what an analyst loses")
     view.title = "Designs that no other beats"
     for one in designs:
         view.add_row(

@@ -14,7 +14,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from deid_platform.cli import AsJson, console, print_json, progress_console
+from deid_platform.cli import AsJson, columns_of, console, print_json, progress_console
 from deid_platform.cli.request import actor
 from deid_platform.cli.run import print_outcome, run_job
 from deid_platform.cli.status import zones_table
@@ -217,14 +217,16 @@ def _blanks(deployment: Deployment) -> dict[str, dict[str, int]]:
 
 
 def _gates_table(summary: _Summary) -> Table:
-    table = Table("gate", "tables passed", "tables stopped", title="Gates")
+    table = columns_of("gate", "tables passed", "tables stopped", title="Gates")
     for name, counts in summary.gates.items():
         table.add_row(name, str(counts["passed"]), str(counts["stopped"]))
     return table
 
 
 def _blanks_table(summary: _Summary) -> Table:
-    table = Table("publication", "cells", "blank: small", "blank: complement", title="Candidates")
+    table = columns_of(
+        "publication", "cells", "blank: small", "blank: complement", title="Candidates"
+    )
     for name, counts in sorted(summary.blanks.items()):
         table.add_row(
             name, f"{counts['cells']:,}", f"{counts['small']:,}", f"{counts['complementary']:,}"

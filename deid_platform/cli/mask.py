@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deid_platform.cli import AsJson, console, print_json, stages
+from deid_platform.cli import AsJson, columns_of, console, print_json, stages
 from deid_platform.engine.deployment import Deployment
 
 
@@ -74,8 +74,9 @@ def mask(
 
 
 def _view(metadata: dict[str, Any]) -> Table:
-    table = Table(title=f"{metadata['publication']}: masked, attacked and certified")
-    table.add_column("people column", overflow="fold")
+    table = columns_of(
+        "people column", title=f"{metadata['publication']}: masked, attacked and certified"
+    )
     shown = ("cells", "zeros", "small_hidden", "complementary_hidden")
     for name in shown:
         table.add_column(name.replace("_", " "), justify="right")

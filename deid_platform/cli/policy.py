@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from deid_platform.cli import AsJson, console, print_json, progress_console
+from deid_platform.cli import AsJson, columns_of, console, print_json, progress_console
 from deid_platform.cli.assess import error_report
 from deid_platform.core.errors import DeidError, ZoneError
 from deid_platform.core.faults import DeclarationFault
@@ -55,14 +54,14 @@ def diff(
             }
         )
         return
-    view = Table("where", "rule", first.name, second.name, title="Rules that change")
+    view = columns_of("where", "rule", first.name, second.name, title="Rules that change")
     for change in changes:
         view.add_row(change.where, change.rule, _brief(change.before), _brief(change.after))
     console.print(view if changes else "The policies say the same.")
     if effects is None:
         console.print("No publication is materialised here to compare outcomes on.")
         return
-    outcomes = Table("publication", first.name, second.name, "changes", title="Publications")
+    outcomes = columns_of("publication", first.name, second.name, "changes", title="Publications")
     for effect in effects:
         outcomes.add_row(
             effect["publication"],
@@ -112,7 +111,7 @@ def vectors(
             }
         )
     else:
-        view = Table("id", "kind", "result", "expected against got")
+        view = columns_of("id", "kind", "result", "expected against got")
         for result in results:
             view.add_row(result.id, result.kind, result.status, "\n".join(result.failures))
         console.print(view)

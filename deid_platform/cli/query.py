@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deid_platform.cli import AsJson, console, print_json, progress_console
+from deid_platform.cli import AsJson, columns_of, console, print_json, progress_console
 from deid_platform.engine.deployment import Deployment
 
 
@@ -48,9 +48,7 @@ def query(
 
 def answer_table(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
     """Rows as they are printed; null is an empty cell."""
-    table = Table()
-    for column in columns:
-        table.add_column(column)
+    table = columns_of(*columns)
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
     return table

@@ -76,6 +76,7 @@ def ui(
                 f"{host}:{port}", "this address cannot be listened on", "choose another --port"
             ) from None
     deployment = Deployment.from_environment()
+    deployment.check_initialised()
     instance_of(deployment)
     os.environ["DEID_HOME"] = str(deployment.home)
     dagster = Path(sys.executable).with_name("dagster")
@@ -99,6 +100,7 @@ def run_job(
 
     if job not in JOBS:
         raise ToolError(job, "there is no such job", f"choose one of {', '.join(sorted(JOBS))}")
+    deployment.check_initialised()
     definitions = build_definitions(deployment)
     ranges: Sequence[tuple[str, str] | None] = contiguous(
         _months(deployment, first=first, last=last)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deid_platform.cli import AsJson, console, print_json
+from deid_platform.cli import AsJson, columns_of, console, print_json
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.inventory import ZoneState, inventory
 
@@ -29,6 +29,7 @@ def status(
     Counts only; no value of any table is shown. Example: `deid status --no-tables`
     """
     deployment = Deployment.from_environment()
+    deployment.check_initialised()
     zones = inventory(deployment)
     runs = last_runs(deployment)
     waits = _waiting(deployment)
@@ -53,7 +54,7 @@ def status(
 
 def zones_table(zones: tuple[ZoneState, ...], *, every_table: bool) -> Table:
     """Rows and partitions by zone, and by table where asked."""
-    table = Table("zone", "table", "rows", "partitions", title="Zones")
+    table = columns_of("zone", "table", "rows", "partitions", title="Zones")
     for zone in zones:
         summary = zone.problem or f"{len(zone.tables)} tables"
         table.add_row(zone.zone.value, summary, f"{zone.rows:,}", "", style="bold")
@@ -81,7 +82,7 @@ def _waiting(deployment: Deployment) -> list[dict[str, Any]]:
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> Table:
-    table = Table(*columns, title=title)
+    table = columns_of(*columns, title=title)
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
     return table

@@ -14,7 +14,8 @@
     ├── MaskingError          a table cannot be masked safely                               18
     ├── ToolError             dbt, Dagster or another program failed                        19
     ├── TransferError         a release cannot be carried to its destination                20
-    └── EvidenceError         evidence is missing or changed, or a question has no answer   23
+    ├── EvidenceError         evidence is missing or changed, or a question has no answer   23
+    └── QueryError            a query on a snapshot cannot be answered                      24
 
 The number is the exit code of the command line. A message says where, what, and what to do; it
 never holds a cell value.
@@ -117,3 +118,9 @@ class EvidenceError(DeidError):
     """Evidence of a release is missing or was changed, or does not answer what was asked."""
 
     exit_code = 23
+
+
+class QueryError(DeidError):
+    """A query on a published snapshot is wrong, or fails on its data."""
+
+    exit_code = 24

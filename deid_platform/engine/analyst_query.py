@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from deid_platform.core.errors import ZoneError
+from deid_platform.core.errors import QueryError
 from deid_platform.engine.database import open_snapshot
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.snapshots import snapshot_file
@@ -34,7 +34,8 @@ def ask(deployment: Deployment, snapshot: str, sql: str, limit: int) -> Answer:
     """The first ``limit`` rows of one select statement.
 
     Raises:
-        ZoneError: no such snapshot, more or other than one select statement, or wrong SQL.
+        ZoneError: no such snapshot.
+        QueryError: more or other than one select statement, or wrong SQL.
     """
     with asking(deployment, snapshot) as answer:
         return answer(sql, limit)
@@ -54,24 +55,24 @@ def asking(deployment: Deployment, snapshot: str) -> Iterator[Callable[[str, int
 
 def _answer(con: duckdb.DuckDBPyConnection, where: str, sql: str, limit: int) -> Answer:
     if not _is_text(sql):
-        raise ZoneError(where, "the statement is not valid UTF-8", "correct its encoding")
+        raise QueryError(where, "the statement is not valid UTF-8", "correct its encoding")
     try:
         statements = con.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:
-            raise ZoneError(
+            raise QueryError(
                 where, "it is not one select statement", "a snapshot is read, one query a time"
             )
         result = con.execute(statements[0])
         columns = [str(column[0]) for column in result.description or ()]
         rows = result.fetchmany(limit + 1)
     except _SPOKEN as error:
-        raise ZoneError(where, _first_paragraph(error), "correct the SQL") from None
+        raise QueryError(where, _first_paragraph(error), "correct the SQL") from None
     except duckdb.PermissionException:
-        raise ZoneError(
+        raise QueryError(
             where, "it reaches outside the snapshot", "read the snapshot's own tables"
         ) from None
     except duckdb.Error as error:
-        raise ZoneError(
+        raise QueryError(
             where,
             f"the statement failed on the data ({type(error).__name__})",
             "look for a cast or an overflow; try_cast() gives null where a cast fails",

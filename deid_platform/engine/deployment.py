@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deid_platform.core.errors import ZoneKeyError
+from deid_platform.core.errors import ZoneError, ZoneKeyError
 from deid_platform.core.zones import ENCRYPTED, Zone
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -39,6 +39,19 @@ class Deployment:
         project = Path(environment.get("DEID_PROJECT", str(_CHECKOUT))).expanduser().resolve()
         home = Path(environment.get("DEID_HOME", str(project / "var"))).expanduser().resolve()
         return cls(project=project, home=home, environment=environment)
+
+    def check_initialised(self) -> None:
+        """Refuse to work where nobody has made a deployment: a mistyped home would seem empty.
+
+        Raises:
+            ZoneError: `deid init` has not been run here.
+        """
+        if not (self.home / "zones").is_dir():
+            raise ZoneError(
+                str(self.home),
+                "there is no deployment here",
+                "run `deid init`, or set DEID_HOME to where it is",
+            )
 
     @property
     def contracts(self) -> Path:

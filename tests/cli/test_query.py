@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from deid_platform.cli import init as init_command
 from deid_platform.cli import query as query_command
-from deid_platform.core.errors import ZoneError
+from deid_platform.core.errors import QueryError, ZoneError
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.deployment import Deployment
@@ -54,7 +54,7 @@ def test_a_cell_that_looks_like_markup_is_printed_as_it_is(cell: str) -> None:
 
 def test_a_statement_that_is_not_text_is_refused() -> None:
     error = run("query", "marts", "select \udcff").exception
-    assert isinstance(error, ZoneError)
+    assert isinstance(error, QueryError)
     assert "not valid UTF-8" in str(error)
 
 
@@ -107,14 +107,14 @@ def test_a_limit_cuts_and_says_so() -> None:
 )
 def test_what_a_snapshot_cannot_answer_is_refused(sql: str, says: str) -> None:
     error = run("query", "marts", sql).exception
-    assert isinstance(error, ZoneError)
-    with pytest.raises(ZoneError, match=says):
+    assert isinstance(error, QueryError)
+    with pytest.raises(QueryError, match=says):
         raise error
 
 
 def test_a_failure_on_the_data_quotes_no_cell() -> None:
     error = run("query", "marts", "select cast(note as integer) from people_by_zip3").exception
-    assert isinstance(error, ZoneError)
+    assert isinstance(error, QueryError)
     assert "try_cast" in str(error)
     assert "a, " not in str(error).replace("a, b", "")
     assert '"b"' not in str(error)

@@ -58,7 +58,8 @@ def overlapping(masking: Masking) -> Iterator[tuple[int, Move]]:
 
 
 def solve(masking: Masking, cell: int, value: int) -> Change:
-    """A table that agrees with everything published and has ``value`` people in ``cell``.
+    """A table that agrees with everything published and has about ``value`` people in ``cell``:
+    so many, or the nearest count that is not ruled out at once.
 
     Raises:
         MaskingError: there is none, or the solver found none in time.
@@ -115,7 +116,9 @@ class _Program:
     def solved(self, cell: int, value: int) -> Change:
         low, high = np.concatenate(self.low), np.concatenate(self.high)
         place = int(np.searchsorted(self.cells, cell))
-        low[place] = high[place] = value
+        # A move may go further than overlapping people allow; as far as they do is far enough, or
+        # the certificate will say that it is not.
+        low[place] = high[place] = min(max(value, int(low[place])), int(high[place]))
         point = self._point(low, high)
         count = len(self.cells)
         return Change(
