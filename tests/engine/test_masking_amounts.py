@@ -98,6 +98,16 @@ def test_a_tolerance_of_nought_asks_only_that_nothing_is_known_exactly():
         assert blank(con, "paid") == blank(con, "people")
 
 
+def test_a_row_without_money_hides_no_more_than_its_surroundings():
+    """That nothing was paid for Alpine's four is not told by a row of noughts."""
+    cells = [(c, s, n, 0 if c == "Alpine" else paid) for c, s, n, paid in DOMINATED]
+    with zone(cells) as con:
+        mask_publication(con, PAID, policy())
+        assert attack_candidate(con, PAID, policy()).holds
+        shown = {("Butte", "F"), ("Butte", "M"), ("Colusa", "F"), ("Colusa", "M")}
+        assert shown - blank(con, "paid")
+
+
 AMOUNT = st.one_of(st.just(0), st.integers(1, 90), st.integers(1_000, 99_000))
 COUNT = st.one_of(st.just(0), st.integers(1, 10), st.integers(11, 60))
 

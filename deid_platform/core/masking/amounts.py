@@ -151,7 +151,7 @@ def also_hidden(amounts: Amounts, moves: Mapping[int, tuple[Move, Move]] | None 
     """The further amounts to hide, so that no small cell's is known within the tolerance.
 
     In each sum that tells too much the smallest amount that is large enough goes, else the total.
-    Deterministic. In the end, where nothing less will do, all amounts but zeros go.
+    Deterministic. In the end, where nothing less will do, the figure is hidden as a whole.
     """
     hidden = amounts.hidden.copy()
     groups = amounts.layout.groups
@@ -162,12 +162,18 @@ def also_hidden(amounts: Amounts, moves: Mapping[int, tuple[Move, Move]] | None 
             return hidden & ~amounts.hidden
         before = int(hidden.sum())
         for cell in telling.tolist():
-            for group in _sums_of(groups, cell):
-                _hide_one(amounts, hidden, cell, group)
+            need = int(amounts.wanted[1][cell] - amounts.values[cell])
+            # A hidden total is told by the sums above it in its turn.
+            chain = [cell]
+            for link in chain:
+                for group in _sums_of(groups, link):
+                    _hide_one(amounts, hidden, link, group, need)
+                    total = int(groups.total[group])
+                    if hidden[total] and total not in chain:
+                        chain.append(total)
         if int(hidden.sum()) == before:
             break
-    everything: Bools = (hidden | (amounts.values != 0)) & ~amounts.hidden
-    return everything
+    return ~amounts.hidden
 
 
 def _hiding(amounts: Amounts, hidden: Bools) -> Amounts:
@@ -185,14 +191,13 @@ def _sums_of(groups: Groups, cell: int) -> list[int]:
     return sorted({*as_member.tolist(), *np.flatnonzero(groups.total == cell).tolist()})
 
 
-def _hide_one(amounts: Amounts, hidden: Bools, cell: int, group: int) -> None:
+def _hide_one(amounts: Amounts, hidden: Bools, cell: int, group: int, need: int) -> None:
     """Hide one more amount of a sum in which the hidden ones besides the cell's are too little."""
     groups = amounts.layout.groups
     members = groups.members[groups.starts[group] : groups.starts[group + 1]]
     total = int(groups.total[group])
     entries = np.append(members, total)
     others = entries[hidden[entries] & (entries != cell)]
-    need = int(amounts.wanted[1][cell] - amounts.values[cell])
     if len(others) and (hidden[total] or int(np.abs(amounts.values[others]).max()) >= need):
         return
     shown = members[~hidden[members] & (amounts.values[members] != 0)]
