@@ -10,6 +10,7 @@ from assets.raw import raw_asset
 from assets.records import record_asset
 from assets.release import release_asset, snapshot_asset
 from assets.resources import LedgerResource, ZonesResource
+from assets.scans import scan_assets, scan_schedule
 from assets.schedules import monthly_schedule, watched
 from deid_platform.core.errors import DeclarationError
 from deid_platform.core.safe_harbor import SafeHarborPolicy
@@ -18,6 +19,7 @@ from deid_platform.engine.declarations import load_contracts, load_safe_harbor
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.linked_tables import masked_before
 from deid_platform.engine.publications import load_policy, load_publications
+from deid_platform.engine.scanning import vocabulary_of_deployment
 from deid_platform.governance.snapshots import RELEASE_SNAPSHOT
 
 JOBS: dict[str, tuple[str, ...]] = {
@@ -38,6 +40,7 @@ JOBS: dict[str, tuple[str, ...]] = {
         "candidates",
     ),
     "release": ("releases", "release_snapshot"),
+    "scans": ("scans",),
 }
 """Jobs, by the families of assets they materialise. Releases are never part of the path."""
 
@@ -116,6 +119,11 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
                 Zone.RELEASE, "main", RELEASE_SNAPSHOT, [keys.release(p.name) for p in publications]
             )
         ],
+        "scans": scan_assets(
+            deployment,
+            contracts,
+            vocabulary_of_deployment(deployment, contracts, publications),
+        ),
     }
     checks = [
         candidate_checks(p, ddg[p.policy], by_name[p.name], contracts, linked[p.name])
@@ -126,7 +134,7 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
         assets=[asset for family in families.values() for asset in family],
         asset_checks=checks,
         jobs=list(jobs.values()),
-        schedules=[monthly_schedule(jobs["whole_path"])],
+        schedules=[monthly_schedule(jobs["whole_path"]), scan_schedule(jobs["scans"])],
         resources={
             "zones": ZonesResource(),
             "ledger": LedgerResource(),

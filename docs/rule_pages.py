@@ -12,7 +12,9 @@ from deid_platform.cli.register import CHANGES
 from deid_platform.core.errors import DeidError
 from deid_platform.core.risk.score_sheet import Outcome
 from deid_platform.engine.gates import Gate, Stage, gates_for
+from deid_platform.engine.scanning import ALARM
 from deid_platform.governance import events
+from deid_platform.governance.transfers import OVERDUE
 from docs.generate import prose, table
 
 
@@ -58,6 +60,9 @@ def _exit_codes() -> str:
             "## `deid audit`",
             f"{FINDING}: the question is answered, and something is wrong: code that nobody owns, "
             "a zone that others can read, a transfer that cannot be proved sound.",
+            "## `deid transfer list` and `deid scan`",
+            f"{OVERDUE}: a copy should be destroyed by now and nobody has shown that it is.",
+            f"{ALARM}: a file holds identifiers, or cannot be looked into.",
         ]
     )
 

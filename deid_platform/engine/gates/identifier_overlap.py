@@ -18,6 +18,7 @@ from deid_platform.engine.gates.table_columns import (
     text_columns,
 )
 from deid_platform.engine.sql import identifier
+from deid_platform.engine.word_forms import form_of, words_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -93,16 +94,6 @@ def identifier_overlap(con: duckdb.DuckDBPyConnection, subject: Subject) -> Find
     )
 
 
-def _words(text: str) -> str:
-    """SQL for the words of a text in lower case, one space apart."""
-    return f"trim(regexp_replace(lower({text}), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
-
-
-def _form(words: str) -> str:
-    """SQL for what is compared: words, joined where one has a digit, as in a number or code."""
-    return f"if(regexp_matches({words}, '[0-9]'), replace({words}, ' ', ''), {words})"
-
-
 def _collect(
     con: duckdb.DuckDBPyConnection, subject: Subject
 ) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -139,12 +130,12 @@ def _forms_of(table: TableName, column: str) -> str:
             group by all
         ),
         worded as (
-            select text, copies, {_words("text")} as words
+            select text, copies, {words_of("text")} as words
             from texts
             where not list_contains($declared::varchar[], lower(text))
         ),
         formed as (
-            select text, copies, {_form("words")} as form from worded
+            select text, copies, {form_of("words")} as form from worded
         ),
         -- A run of words inside a longer text, with how many words it has.
         runs as (
@@ -165,7 +156,7 @@ def _forms_of(table: TableName, column: str) -> str:
           and not regexp_full_match(form, '(18|19|20)[0-9]{{2}}')
           and ($is_text or length(form) >= {_SHORTEST_NUMBER})
         union all
-        select distinct $column, text, copies, {_form("run.words")} as form
+        select distinct $column, text, copies, {form_of("run.words")} as form
         from runs
         where (run.n > 1 or regexp_matches(run.words, '[0-9]'))
           and length(form) >= {_SHORTEST_NUMBER}
@@ -212,7 +203,7 @@ def _note(
 ) -> None:
     """Note the forms that a raw table holds, without codes met by chance."""
     worded = " union all ".join(
-        f"select {number} as source, {_words(value)} as words from {table.sql}"
+        f"select {number} as source, {words_of(value)} as words from {table.sql}"
         for number, value in enumerate(values)
     )
     con.execute(
@@ -221,7 +212,7 @@ def _note(
         select distinct source, column_name, form,
             regexp_matches(form, '{_SHORT_NUMBER}') as is_short
         from temp.gate_forms
-        join (select source, {_form("words")} as form from ({worded})) using (form)
+        join (select source, {form_of("words")} as form from ({worded})) using (form)
         """
     )
     short = con.execute(
@@ -240,7 +231,7 @@ def _short_numbers(con: duckdb.DuckDBPyConnection, table: TableName, value: str)
     """How many different short numbers a raw column holds."""
     row = con.execute(
         f"""
-        select count(distinct words) from (select {_words(value)} as words from {table.sql})
+        select count(distinct words) from (select {words_of(value)} as words from {table.sql})
         where regexp_matches(words, '{_SHORT_NUMBER}')
         """
     ).fetchone()
