@@ -1,65 +1,75 @@
-"""The scheduled scans: green on what the path makes, red on what somebody left."""
+"""The scheduled scans: green where nothing is, red on what somebody left."""
 
 from __future__ import annotations
 
 import json
-import shutil
+from pathlib import Path
 
-from assets.scans import CHECK, NIGHTLY
+import dagster as dg
+import pytest
+
+from assets.resources import LedgerResource, ZonesResource
+from assets.scans import CHECK, NIGHTLY, scan_asset, scan_schedule
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
-from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.scan_events import ScanCompleted
-from tests.support.path import Site
+from tests.engine.test_scanning import NAMED, PEOPLE, VOCABULARY
+from tests.support.governance import World, world
 
 
-def outcome(site: Site) -> dict[str, bool]:
-    done = site.run("scans")
-    assert done.succeeded
-    return {check.asset: check.passed for check in done.checks if check.check == CHECK}
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    one = world(tmp_path)
+    monkeypatch.setenv("DEID_HOME", str(one.deployment.home))
+    monkeypatch.setenv("DEID_PROJECT", str(one.deployment.project))
+    with open_zone(one.deployment, Zone.RAW) as con:
+        con.execute(
+            "create table visits (visit_id varchar, mrn varchar, patient_first varchar, "
+            "patient_last varchar, ssn varchar, phone varchar, street_address varchar)"
+        )
+        con.executemany("insert into visits values (?, ?, ?, ?, ?, ?, ?)", PEOPLE)
+    approved = one.approved()
+    one.publish(approved.id)
+    return one
 
 
-def last_scan(site: Site, area: str) -> dict:
-    ledger = Ledger.open(site.deployment.ledger_url)
-    return list(ledger.entries(kinds=[ScanCompleted], subject=area))[-1].payload
+def passed(area: str) -> bool:
+    done = dg.materialize(
+        [scan_asset(area, {"visits": NAMED}, VOCABULARY)],
+        resources={"zones": ZonesResource(), "ledger": LedgerResource()},
+    )
+    (check,) = done.get_asset_check_evaluations()
+    assert check.check_name == CHECK
+    return check.passed
 
 
-def test_nothing_that_the_path_made_raises_an_alarm_and_a_leak_does(copied: Site) -> None:
-    found = outcome(copied)
-    assert set(found) == {
-        f"scans/{area}"
-        for area in ("outbox", "snapshots", "sending", "extracts", "deidentified", "release")
-    }
-    assert all(found.values()), {area: last_scan(copied, area[6:]) for area in found}
-    assert last_scan(copied, "snapshots")["looked_into"] > 0
-    assert last_scan(copied, "deidentified")["forms"] > 0
+def last(site: World) -> dict:
+    return list(site.ledger.entries(kinds=[ScanCompleted]))[-1].payload
 
-    with open_zone(copied.deployment, None, reading=[Zone.RAW]) as con:
-        (name,) = con.execute(
-            "select patient_name from raw.main.ed_visits where patient_name like '% %' limit 1"
-        ).fetchone()
-    leak = copied.deployment.outbox / "notes" / f"{name}.txt"
-    leak.parent.mkdir(parents=True)
-    leak.write_text(f"{name} called about the table.\n")
-    found = outcome(copied)
-    assert [area for area, passed in found.items() if not passed] == ["scans/outbox"]
-    event = last_scan(copied, "outbox")
+
+@pytest.mark.parametrize("area", ["outbox", "release", "extracts"])
+def test_what_a_release_leaves_raises_no_alarm(site, area):
+    assert passed(area)
+    event = last(site)
+    assert (event["area"], event["alarms"], event["findings"]) == (area, 0, {})
+    assert event["forms"] > 0
+
+
+def test_a_leak_turns_the_check_red_and_is_recorded_without_a_value_or_a_name(site):
+    _, _, first, surname, *_ = PEOPLE[0]
+    leak = site.deployment.outbox / f"{first} {surname}.txt"
+    leak.write_text(f"{first} {surname} called about the table.\n")
+    assert not passed("outbox")
+    event = last(site)
     assert (event["alarms"], event["findings"]) == (1, {"source name": 1})
-    assert name not in json.dumps(event)
-
-    result = copied.deid("scan", str(leak.parent), "--json")
-    assert result.exit_code == 22
-    assert json.loads(result.stdout)["counts"] == {"source name": 1}
-    shutil.rmtree(leak.parent)
-    assert all(outcome(copied).values())
+    assert surname not in json.dumps(event)
+    leak.unlink()
+    assert passed("outbox")
 
 
-def test_the_schedule_runs_every_night_as_soon_as_a_daemon_does(copied: Site) -> None:
-    import dagster as dg
-
-    from assets.location import build_definitions
-
-    with copied.environment():
-        schedule = build_definitions(copied.deployment).resolve_schedule_def(NIGHTLY)
-    assert schedule.cron_schedule == "0 2 * * *"
+def test_the_schedule_runs_every_night_as_soon_as_a_daemon_does():
+    asset = scan_asset("outbox", {"visits": NAMED}, VOCABULARY)
+    job = dg.define_asset_job("scans", dg.AssetSelection.assets(asset))
+    schedule = scan_schedule(job)
+    assert (schedule.name, schedule.cron_schedule) == (NIGHTLY, "0 2 * * *")
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING

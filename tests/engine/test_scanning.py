@@ -183,6 +183,11 @@ def test_a_ragged_table_is_read_by_line(deployment, tmp_path):
     assert found(deployment, tmp_path, "x.csv", rows)["source name"] >= 1
 
 
+def test_json_over_many_lines_is_read(deployment, tmp_path):
+    text = json.dumps({"a": {"b": "Marisol Quintana"}, "n": [1, 2]}, indent=2) + "\n"
+    assert found(deployment, tmp_path, "x.json", text) == {"source name": 1}
+
+
 def test_utf_16_is_read(deployment, tmp_path):
     assert found(deployment, tmp_path, "x.txt", "SSN 512-48-9931".encode("utf-16"))["source ssn"]
 

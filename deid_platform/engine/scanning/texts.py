@@ -188,7 +188,9 @@ def _json(opened: Open) -> Iterator[pa.Table]:
         yield pa.table(
             {
                 "place": pa.array([key for key, _, _ in found], pa.string()),
-                "text": pa.array([_unescaped(text) or number for _, text, number in found]),
+                "text": pa.array(
+                    [_unescaped(text) or number for _, text, number in found], pa.string()
+                ),
             }
         )
 
