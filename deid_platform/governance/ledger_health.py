@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deid_platform.engine.deployment import Deployment
-from deid_platform.engine.doctor import Finding, failure, guarded, note, ok
+from deid_platform.engine.doctor import Finding, failure, guarded, note, ok, warning
 from deid_platform.governance.bundle import MANIFEST
 from deid_platform.governance.chain import Head
 from deid_platform.governance.events import RequestReleased
 from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.register_health import examine_register
 
 _AREA = "ledger"
 _TOLERATED = timedelta(minutes=2)
@@ -25,6 +27,7 @@ def examine_ledger(deployment: Deployment, now: datetime) -> Iterator[Finding]:
 
 def _examined(deployment: Deployment, now: datetime) -> Iterator[Finding]:
     is_file = deployment.ledger_url.startswith("sqlite")
+    yield from _signing()
     if is_file and not (deployment.home / "ledger.db").exists() and _is_default(deployment):
         yield note(_AREA, "no ledger yet", "the first run makes it")
         return
@@ -34,9 +37,21 @@ def _examined(deployment: Deployment, now: datetime) -> Iterator[Finding]:
         kept = "a file" if is_file else "a server"
         yield ok(_AREA, f"in {kept}; its chain of {head.sequence:,} entries holds")
         yield from _clock(ledger, head, now)
+        yield from guarded("register", examine_register(ledger, deployment, now))
         yield from _bundles(deployment, ledger)
     finally:
         ledger.close()
+
+
+def _signing() -> Iterator[Finding]:
+    if shutil.which("ssh-keygen") is None:
+        yield warning(
+            "signing",
+            "ssh-keygen is not installed: nobody can sign a decision here",
+            "install OpenSSH's client (openssh-client)",
+        )
+        return
+    yield ok("signing", "ssh-keygen is installed")
 
 
 def _is_default(deployment: Deployment) -> bool:
