@@ -91,7 +91,7 @@ def test_signing_takes_ssh_keygen(tmp_path, monkeypatch):
 def test_a_register_is_examined_with_its_signatures_and_what_runs_out(tmp_path):
     deployment = temporary_deployment(tmp_path / "home")
     recorded(deployment)
-    assert said(deployment, "register") == ["note: none is in force: nobody may decide"]
+    assert said(deployment, "register") == ["note: none is in force, so nobody may decide"]
     here = office(tmp_path / "office")
     ledger = Ledger.open(deployment.ledger_url)
     put_in_force(ledger, here)
