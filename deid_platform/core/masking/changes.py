@@ -22,6 +22,8 @@ _FURTHEST = 10_000.0
 """How far a hidden cell without a public limit may rise; far beyond what a question needs."""
 _FURTHEST_IN_PART = 100.0
 """The same for a whole cell of which only a part is hidden: that part of it."""
+_NODES = 50
+"""Whole changes that are not found in so many steps are looked for in another way."""
 ENOUGH = 1e-4
 _NEAR = 1e-6
 _PRIMAL = 4
@@ -83,6 +85,7 @@ class Changes:
         self._choice = np.zeros(len(usable))
         self._duals = np.zeros(len(usable))
         self._priced: highspy.Highs | None = None
+        self._price = np.zeros(0)
 
     def choose(self, choice: Floats) -> None:
         """Let each cell use as much of its room as it is hidden."""
@@ -161,6 +164,7 @@ class Changes:
         kinds = np.full(count, 1, dtype=np.uint8)
         program.changeColsIntegrality(count, np.arange(count, dtype=np.int32), kinds)
         program.changeColBounds(place, wanted, wanted)
+        program.setOptionValue("mip_max_nodes", _NODES)
         program.run()
         if program.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
@@ -174,26 +178,28 @@ class Changes:
 
         None where the program answers in fractions, or not at all.
         """
-        count = len(self.usable)
+        count, place = len(self.usable), int(self.questions.place[question])
+        low, high = self._bounds(np.ones(count))
         if self._priced is None:
-            low, high = self._bounds(np.ones(count))
             self._priced = solver(simplex_strategy=_PRIMAL)
             self._priced.passModel(
                 model(np.zeros(2 * count), np.r_[high, -low], apart_rows(self._sums, count))
             )
-        program, place = self._priced, int(self.questions.place[question])
-        both = np.arange(2 * count, dtype=np.int32)
-        program.changeColsCost(2 * count, both, np.r_[price, price])
-        at = [place, count + place][:: int(self.questions.direction[question])]
-        before = [float(program.getLp().col_upper_[column]) for column in at]
+        program = self._priced
+        if not np.array_equal(price, self._price):
+            both = np.arange(2 * count, dtype=np.int32)
+            program.changeColsCost(2 * count, both, np.r_[price, price])
+            self._price = price
+        rise, fall = place, count + place
+        asked, other = (rise, fall) if self.questions.direction[question] > 0 else (fall, rise)
         need = float(self.questions.need[question])
-        program.changeColBounds(at[0], need, need)
-        program.changeColBounds(at[1], 0.0, 0.0)
+        program.changeColBounds(asked, need, need)
+        program.changeColBounds(other, 0.0, 0.0)
         program.run()
         solved = program.getModelStatus() == highspy.HighsModelStatus.kOptimal
         values = np.array(program.getSolution().col_value)
-        for column, upper in zip(at, before, strict=True):
-            program.changeColBounds(column, 0.0, upper)
+        program.changeColBounds(rise, 0.0, float(high[place]))
+        program.changeColBounds(fall, 0.0, float(-low[place]))
         if not solved:
             return None
         for part, amounts in self.parts(values[:count] - values[count:]):

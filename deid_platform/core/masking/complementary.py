@@ -198,8 +198,8 @@ def protect(
     """Hide the small cells and what else keeps them from being worked out.
 
     Deterministic, and the same whatever the order in which a source holds the rows: cells are
-    visited in key order within their size. ``expired`` says when the time is over; a search for a
-    cheaper pattern then ends with the best safe one.
+    visited in key order within their size. ``expired`` says when the time is over: the search then
+    ends with the best safe pattern it has, and is refused where it has none.
 
     Raises:
         MaskingError: some small cell cannot be protected, whatever else is hidden, or the time
@@ -213,18 +213,19 @@ def protect(
         hidden |= optimum.hidden
     for cell in np.flatnonzero(hidden & ~small).tolist():
         protector.walk.hide(cell)
-    solved = {cell: optimiser for optimiser, _ in parts for cell in optimiser.cells}
+    solved = {cell: part for part in parts for cell in part[0].cells}
     up: dict[int, Move] = {}
     down: dict[int, Move] = {}
     cells = np.flatnonzero(small)
     for cell in cells[np.argsort(table.people[cells], kind="stable")].tolist():
-        if expired():
+        safe = cell in solved and solved[cell][1].safe
+        if not safe and expired():
             raise MaskingError(
                 table.name,
                 "the time was over before every small cell was protected",
                 "allow more time, or publish coarser groups",
             )
-        moves = _solved_moves(solved[cell], protector, hidden, cell) if cell in solved else None
+        moves = _solved_moves(solved[cell][0], protector, hidden, cell) if cell in solved else None
         moves = moves or protector.protect(cell)
         if moves is None:
             raise MaskingError(

@@ -32,11 +32,15 @@ _WHOLE = 600
 _NODES = 2_000
 _CLOSE = 1.05
 """With more candidates, a choice so near the bound is taken."""
+_WORTHWHILE = 1.1
+"""A safe choice is made leaner once it is so near the bound: the cuts known then save the work."""
 _MOSTLY = 0.5
 _NEAR = 1e-6
 _CHUNK = 8
 _FAIR = 20
 _PRICE = 16.0
+_TOUCHED = 1.0 / 1024
+"""What changing a hidden cell by one person costs: so little that no other is preferred."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,7 +95,7 @@ class Optimiser:
         self.changes = Changes(table, self.usable, self.fixed, self.questions)
         self._answers: list[tuple[Ints, Floats] | None] = [None] * len(asked)
         self._moves: dict[int, tuple[tuple[Ints, Floats], Move | None]] = {}
-        self._cuts = _Cuts()
+        self._cuts, self._asker = _Cuts(), dict[int, int]()
 
     @property
     def cells(self) -> list[int]:
@@ -121,14 +125,16 @@ class Optimiser:
         choice = self.fixed.astype(np.float64)
         for _ in range(_ROUNDS):
             cuts, safe = self._separated(choice)
-            best = self._cheaper(best, self._lean(safe))
+            if safe is not None and self._cost(safe) <= _WORTHWHILE * master.bound:
+                safe = self._lean(safe)
+            best = self._cheaper(best, safe)
             if not cuts or self._expired():
                 break
             before, choice = master.bound, master.choose(cuts)
             stalled = before > 0 and master.bound < _STALLED * before
             if stalled or (best is not None and self._close(best, master)):
                 break
-        return best, choice
+        return self._lean(best), choice
 
     def _close(self, best: Floats, master: _Master) -> bool:
         """Whether a choice is as cheap as can be, or near enough where there are many cells."""
@@ -164,12 +170,16 @@ class Optimiser:
                 self._note(self.changes.furthest(np.array([number])), np.array([number]))
                 found[place] = self._known(choice, cell, needs)[place]
             if found[place] is None:
-                price = np.where(choice > _MOSTLY, 0.0, self.loss / _PRICE)
-                move = self.changes.whole(number, choice) or self.changes.cheapest(number, price)
-                if move is None:
-                    return None
-                found[place] = move
+                found[place] = self._found(number, choice)
         return _both(found)
+
+    def _found(self, number: int, choice: Floats) -> Move | None:
+        """The change that touches least, where it is whole; else any whole change."""
+        price = np.where(choice > _MOSTLY, _TOUCHED, self.loss / _PRICE)
+        least = self.changes.cheapest(number, price)
+        if least is not None and bool((choice[self._place[least.cells]] > _MOSTLY).all()):
+            return least
+        return self.changes.whole(number, choice) or least
 
     def _known(self, choice: Floats, cell: int, needs: tuple[int, int]) -> list[Move | None]:
         found: list[Move | None] = []
@@ -216,10 +226,12 @@ class Optimiser:
                 return cuts, None
             fresh = done[cut.where] < 1.0 - _NEAR
             cuts.append(cut)
-            self._cuts.add(cut)
+            self._keep(cut, int(question[0]))
             where = cut.where[fresh]
             price = self.loss[where] * (1.0 - done[where]) / cut.weight[fresh]
-            done[where[int(np.argmin(price))]] = 1.0
+            picked = int(where[int(np.argmin(price))])
+            done[picked] = 1.0
+            self._asker[picked] = int(question[0])
             self.changes.choose(done)
         return cuts, np.ceil(done - _NEAR)
 
@@ -276,26 +288,35 @@ class Optimiser:
             if self._expired():
                 break
             lean[place] = 0.0
-            if not self._cuts.allow(lean, place) or not self._answered(lean):
+            if not self._cuts.allow(lean, place) or not self._answered(lean, place):
                 lean[place] = 1.0
         return lean
 
-    def _answered(self, choice: Floats) -> bool:
-        """Whether every question has an answer within a choice; known answers first."""
+    def _answered(self, choice: Floats, place: int) -> bool:
+        """Whether every question has an answer within a choice that leaves out a cell.
+
+        The question for whose sake the cell was hidden comes first; known answers are kept.
+        """
         left = np.flatnonzero(~self._fits(choice))
         kept = {number: self._answers[number] for number in left.tolist()}
         self.changes.choose(choice)
+        left = np.r_[left[left == self._asker.get(place, -1)], left]
         while len(left):
             after = self._note(self.changes.furthest(left[:1]), left)
             if len(after) and after[0] == left[0]:
+                self._keep(self.changes.cut(int(left[0])), int(left[0]))
                 for number, answer in kept.items():
                     self._answers[number] = answer
-                cut = self.changes.cut(int(left[0]))
-                if cut is not None:
-                    self._cuts.add(cut)
                 return False
-            left = after
+            left = self._asked_together(after)
         return True
+
+    def _keep(self, cut: Cut | None, question: int) -> None:
+        """Remember a cut, and for whose sake its cells would be hidden."""
+        if cut is not None:
+            self._cuts.add(cut)
+            for place in cut.where.tolist():
+                self._asker[place] = question
 
     def _cost(self, choice: Floats) -> float:
         return float(self.loss @ choice)
