@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test dev bench bench-text lint docs train-ner lock clean
+.PHONY: demo test dev bench bench-masking bench-text lint docs train-ner lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/deid demo $(if $(SYNTHEA),--synthea "$(SYNTHEA)")
@@ -19,6 +19,9 @@ dev: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+bench-masking: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.masking
 
 bench-text: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.text

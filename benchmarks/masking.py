@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
+import multiprocessing
+import os
 import resource
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +45,10 @@ SIZES = {
     "57k": (58, 8, 2, 6, 4),
     "230k": (58, 19, 2, 12, 4),
 }
+LIMIT_SECONDS = {"57k": 60, "230k": 600}
+"""What masking, attacking and certifying a table may take on two cores."""
+LIMIT_MIB = 4096
+RESULTS = Path(__file__).parent / "results"
 MEAN_PEOPLE = 12.0
 """Per inner cell; the counts are skewed, so that most cells are zero or small."""
 
@@ -86,8 +94,9 @@ def as_text(masking: Masking) -> tuple[list[str], list[list[str]], dict[str, Any
     return [*names, "people", "people_annotation"], rows, declaration
 
 
-def measured(name: str, attack_up_to: int) -> dict[str, Any]:
-    """Mask, attack and certify one size."""
+def measured(given: tuple[str, int]) -> dict[str, Any]:
+    """Mask, attack and certify one size; beside each measure, its share of the limit."""
+    name, attack_up_to = given
     table, rules = generated(SIZES[name]), MaskingRules()
     start, processor = time.perf_counter(), time.process_time()
     try:
@@ -115,6 +124,14 @@ def measured(name: str, attack_up_to: int) -> dict[str, Any]:
         "certificate_faults": len(faults),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
+    result["share_of_limit"] = {
+        "memory": round(result["peak_mib"] / LIMIT_MIB, 2),
+        **{
+            of: round(result[of] / LIMIT_SECONDS[name], 2)
+            for of in ("total_seconds", "processor_seconds")
+            if name in LIMIT_SECONDS
+        },
+    }
     if table.layout.cells <= attack_up_to:
         start = time.perf_counter()
         alone = attack(published(table, masking.codes), rules, small=masking.reasons == SMALL)
@@ -128,17 +145,37 @@ def measured(name: str, attack_up_to: int) -> dict[str, Any]:
 def compared(shape: tuple[int, ...]) -> dict[str, Any]:
     """What masking a small table loses, against the least any safe pattern loses."""
     table = generated(shape)
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     masking = mask(table, MaskingRules())
-    gap = masking.pattern.gap
+    pattern = masking.pattern
+    gap = None if pattern.gap is None else round(100 * pattern.gap, 1)
     return {
         "shape": list(shape),
         **masking.counts(),
         **masking.people_hidden(),
-        "above_least_loss_pct": None if gap is None else round(100 * gap, 1),
+        "loss": pattern.loss,
+        "least_loss_proven": pattern.loss_bound,
+        "above_least_loss_pct": gap,
         "attack": masking.audit.summary(),
         "seconds": round(time.perf_counter() - start, 1),
+        "processor_seconds": round(time.process_time() - processor, 1),
     }
+
+
+def alone(function: Callable[[Any], dict[str, Any]], given: Any) -> dict[str, Any]:
+    """Run in a process of its own, so that its peak of memory is its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(function, given).result()
+
+
+def growth(results: list[dict[str, Any]], of: str) -> float | None:
+    """The exponent of a time over cells: the slope of their logarithms over all sizes."""
+    timed = [r for r in results if r.get(of)]
+    if len(timed) < 2:
+        return None
+    cells, times = (np.log([float(r[key]) for r in timed]) for key in ("cells", of))
+    return round(float(np.polyfit(cells, times, 1)[0]), 2)
 
 
 def safe(result: dict[str, Any]) -> bool:
@@ -158,23 +195,22 @@ def main() -> int:
     parser.add_argument("--shapes", nargs="*", default=["10x10", "58x12", "58x20x4"])
     chosen = parser.parse_args()
     shapes = [tuple(map(int, shape.split("x"))) for shape in chosen.shapes]
-    comparisons = [compared(shape) for shape in shapes]
+    comparisons = [alone(compared, shape) for shape in shapes]
     results = []
     for name in chosen.sizes:
-        results.append(measured(name, chosen.attack_up_to))
+        results.append(alone(measured, (name, chosen.attack_up_to)))
         sys.stderr.write(f"{name}: {results[-1].get('total_seconds', 'refused')} s\n")
-    timed = [r for r in results if "total_seconds" in r]
-    exponent = None
-    if len(timed) > 1:
-        first, last = timed[0], timed[-1]
-        exponent = round(
-            math.log(last["total_seconds"] / first["total_seconds"])
-            / math.log(last["cells"] / first["cells"]),
-            2,
-        )
-    document = {"masking": results, "growth_exponent": exponent, "loss": comparisons}
-    json.dump(document, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    document = {
+        "processors": os.cpu_count(),
+        "masking": results,
+        "growth_exponent": growth(results, "total_seconds"),
+        "growth_exponent_processor": growth(results, "processor_seconds"),
+        "loss": comparisons,
+    }
+    text = json.dumps(document, indent=2) + "\n"
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "masking.json").write_text(text, "utf-8")
+    sys.stdout.write(text)
     return 0 if all(map(safe, [*results, *comparisons])) else 1
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import highspy
 import numpy as np
 
+from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.linear import Rows, apart_rows, model, solver, sum_rows
 from deid_platform.core.masking.model import Bools, Floats, Ints, MaskingTable
 from deid_platform.core.masking.moves import Move
@@ -100,6 +101,9 @@ class Changes:
         """A point that goes as far as it can, up to what is asked, for some questions together.
 
         The questions are about different cells.
+
+        Raises:
+            MaskingError: the solver failed, on a fresh start as well.
         """
         places = self.questions.place[asked]
         direction, need = self.questions.direction[asked], self.questions.need[asked]
@@ -112,8 +116,7 @@ class Changes:
             np.where(direction < 0, np.maximum(low, -need), low),
             np.where(direction > 0, np.minimum(high, need), high),
         )
-        self._flow.run()
-        self.solved += 1
+        self._run()
         point = np.array(self._flow.getSolution().col_value)
         self._duals = np.array(self._flow.getSolution().col_dual)
         self._flow.changeColsCost(count, columns, np.zeros(count))
@@ -210,6 +213,20 @@ class Changes:
     def move(self, part: Ints, amounts: Floats) -> Move:
         """A change in whole people, by cell."""
         return Move(cells=self.usable[part], amounts=np.round(amounts).astype(np.int64))
+
+    def _run(self) -> None:
+        """Solve; nothing changing is always allowed, so that any other end is the solver's."""
+        self.solved += 1
+        for _ in range(2):
+            self._flow.run()
+            if self._flow.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+                return
+            self._flow.clearSolver()
+        raise MaskingError(
+            self.table.name,
+            "the solver failed on a linear program of this table",
+            "the last good candidate stands; publish coarser groups, or report the table's shape",
+        )
 
     def _bounds(self, choice: Floats, of: Ints | None = None) -> tuple[Floats, Floats]:
         at = slice(None) if of is None else of

@@ -38,6 +38,8 @@ _MOSTLY = 0.5
 _NEAR = 1e-6
 _CHUNK = 8
 _FAIR = 20
+_FEASIBLE = 2
+"""How HiGHS calls a solution that keeps all rows."""
 _PRICE = 16.0
 _TOUCHED = 1.0 / 1024
 """What changing a hidden cell by one person costs: so little that no other is preferred."""
@@ -130,7 +132,10 @@ class Optimiser:
             best = self._cheaper(best, safe)
             if not cuts or self._expired():
                 break
-            before, choice = master.bound, master.choose(cuts)
+            before, chosen = master.bound, master.choose(cuts)
+            if chosen is None:
+                break
+            choice = chosen
             stalled = before > 0 and master.bound < _STALLED * before
             if stalled or (best is not None and self._close(best, master)):
                 break
@@ -147,7 +152,10 @@ class Optimiser:
         for _ in range(_WHOLE_ROUNDS):
             if self._close(best, master) or self._expired():
                 break
-            cuts, safe = self._separated(master.choose([]))
+            choice = master.choose([])
+            if choice is None:
+                break
+            cuts, safe = self._separated(choice)
             found = self._cheaper(best, self._lean(safe))
             best = best if found is None else found
             if not cuts:
@@ -374,11 +382,17 @@ class _Master:
                 1.0, highspy.kHighsInf, len(cut.where), cut.where.astype(np.int32), cut.weight
             )
 
-    def choose(self, cuts: list[Cut]) -> Floats:
-        """The cheapest choice; its cost, or what is known of it, raises the bound."""
+    def choose(self, cuts: list[Cut]) -> Floats | None:
+        """The cheapest choice; its cost, or what is known of it, raises the bound.
+
+        None where the solver found none; the bound then stays.
+        """
         self.add(cuts)
         self._highs.run()
         info = self._highs.getInfo()
+        solved = self._highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        if not solved and not (self._whole and info.primal_solution_status == _FEASIBLE):
+            return None
         known = info.mip_dual_bound if self._whole else info.objective_function_value
         self.bound = max(self.bound, float(known))
         choice = np.array(self._highs.getSolution().col_value)
