@@ -27,6 +27,7 @@ from deid_platform.governance.packet.verify import verify_packet
 from tests.support.canaries import sightings
 from tests.support.evidence import VISITS, build, evidence_world, release, with_more
 from tests.support.governance import NAME, World
+from tests.support.register import office, put_in_force
 from tests.support.releases import count
 
 CANARY = (73_331, 73_337)
@@ -59,6 +60,8 @@ def test_a_packet_holds_every_group_of_evidence(folder: Path):
         *("third_party", "publication", "index"),
     }
     assert {one["name"] for one in manifest["absent"]} <= {
+        "governance/method_standard",
+        "release/registered_flows",
         "third_party/terms",
         "request/signatures",
     }
@@ -233,6 +236,20 @@ def test_nothing_leaves_when_the_approved_score_sheet_cannot_be_made_again(tmp_p
 
     assert count(world, RequestReleased) == 0
     assert not list(world.deployment.evidence.iterdir())
+
+
+def test_the_register_in_force_is_in_the_packet_and_its_keys_are_not(tmp_path: Path):
+    world = evidence_world(tmp_path)
+    here = office(tmp_path / "office")
+    put_in_force(world.ledger, here)
+    name = release(world)
+    folder = world.deployment.evidence / name
+    standard = artefact_of(folder, read_manifest(folder), "governance/method_standard")
+    keys = [file.read_text().split()[1] for file in (here.folder / "keys").glob("*.pub")]
+
+    assert standard["version"] in (folder / REPORT).read_text("utf-8")
+    assert sightings([folder], keys) == []
+    assert keys[0] in annex(world, folder)["governance/register_in_full.json"].decode()
 
 
 def test_the_platform_signs_with_the_key_it_has_and_old_packets_still_verify(tmp_path: Path):

@@ -7,9 +7,11 @@ the publication group.
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from deid_platform.engine.deployment import Deployment
+from deid_platform.governance.chain import Records
 from deid_platform.governance.packet.artefact import (
     Absent,
     Artefact,
@@ -21,6 +23,7 @@ from deid_platform.governance.packet.determination import class_sizes, score_she
 from deid_platform.governance.packet.execution import columns, execution, governance
 from deid_platform.governance.packet.facts import full, shown
 from deid_platform.governance.packet.masked import pictures, restricted
+from deid_platform.governance.packet.registered import registered
 from deid_platform.governance.packet.subject import Evidence, Subject
 
 if TYPE_CHECKING:
@@ -29,12 +32,15 @@ if TYPE_CHECKING:
 _MEDIA_TYPES = {"csv": "text/csv", "json": "application/json", "md": "text/markdown"}
 
 
-def collect(con: duckdb.DuckDBPyConnection, deployment: Deployment, subject: Subject) -> Evidence:
+def collect(
+    con: duckdb.DuckDBPyConnection, deployment: Deployment, records: Records, subject: Subject
+) -> Evidence:
     """Everything that section 5 names.
 
     Args:
         con: the session of the release: it reads LIMITED, and holds the released table.
         deployment: whose declarations are in force.
+        records: the ledger, which holds the register.
         subject: what is released.
 
     Raises:
@@ -45,8 +51,12 @@ def collect(con: duckdb.DuckDBPyConnection, deployment: Deployment, subject: Sub
     masked, not_masked = restricted(con, publication)
     shape, no_shape = class_sizes(con, subject)
     treated, untreated = columns(deployment, subject)
+    rules, no_rules = registered(
+        records, publication.name, datetime.fromisoformat(subject.built_at)
+    )
     artefacts = [
         *governance(subject),
+        *rules,
         *_request(subject),
         *execution(subject),
         *treated,
@@ -58,7 +68,7 @@ def collect(con: duckdb.DuckDBPyConnection, deployment: Deployment, subject: Sub
         *_publication(subject),
         _ledger(subject),
     ]
-    absent = [*no_sheet, *not_masked, *no_shape, *untreated, *_not_applicable(subject)]
+    absent = [*no_rules, *no_sheet, *not_masked, *no_shape, *untreated, *_not_applicable(subject)]
     return Evidence(
         artefacts=tuple(artefacts),
         absent=tuple(absent),

@@ -63,6 +63,7 @@ def report(
         decisions=[_decision(entry) for entry in public["request/decisions"]],
         code=subject.code,
         inputs=_inputs(public["execution/inputs"]["deliveries"]),
+        standard=public.get("governance/method_standard"),
         aggregate=public["execution/inputs"]["aggregate"],
         sources=public["execution/columns"]["sources"],
         gates=public["validation/gates"],

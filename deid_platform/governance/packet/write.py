@@ -118,7 +118,7 @@ def write_packet(
         built_at=now.isoformat(timespec="seconds"),
         head=str(ledger.head()),
     )
-    evidence = collect(con, deployment, subject)
+    evidence = collect(con, deployment, ledger, subject)
     key = signing_key(deployment)
     public = public_text(key)
     about = _about(subject, now)
