@@ -61,11 +61,11 @@ def take(report: Path, folder: Path) -> None:
         page = chromium.new_page(viewport={"width": 1040, "height": 1240})
         page.goto(report.resolve().as_uri())
         _shoot(page, Path(work) / "screen.png", folder / "release-report.png")
-        # A sheet of A4 at 96 dots per inch, less its margins.
-        page.set_viewport_size({"width": 680, "height": 990})
+        # A sheet of A4 at 96 dots per inch, with its margins.
+        page.set_viewport_size({"width": 794, "height": 1123})
+        page.add_style_tag(content="body { padding: 60px 57px }")
         page.emulate_media(media="print")
-        page.locator("#masking").scroll_into_view_if_needed()
-        page.evaluate("document.getElementById('masking').scrollIntoView()")
+        page.evaluate("scrollTo(0, document.getElementById('masking').offsetTop - 60)")
         _shoot(page, Path(work) / "print.png", folder / "release-report-print.png")
         chromium.close()
 

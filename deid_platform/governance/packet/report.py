@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _WORDS = {
     "shown": "shown",
     "zero": "zero",
-    "small": "hidden, small (code 1)",
-    "complementary": "hidden, complement (code 2)",
+    "small": "hidden (code 1)",
+    "complementary": "hidden (code 2)",
     "no_data": "no data (code 3)",
     "other": "blank for another reason",
 }
 _MARKS = {
     "shown": "",
     "zero": "0",
-    "small": "S",
-    "complementary": "C",
+    "small": "1",
+    "complementary": "2",
     "no_data": "–",
     "other": "?",
 }
