@@ -15,6 +15,7 @@ from deid_platform.governance.chain import Entry
 from deid_platform.governance.events import RequestReleased
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.packet.facts import about_request
+from deid_platform.governance.recorded import verify_ledger
 
 QUESTION = "Who approves secondary-use releases?"
 
@@ -24,9 +25,9 @@ def approvals(ledger: Ledger, release: str | None = None) -> Answer:
 
     Raises:
         EvidenceError: the ledger knows no such release.
-        LedgerError: the chain does not hold.
+        LedgerError: the chain does not hold, or a signature does not count.
     """
-    ledger.verify()
+    doubtful = {one.entry.sequence: one.doubt for one in verify_ledger(ledger).doubtful}
     found = [
         entry
         for entry in ledger.entries(kinds=[RequestReleased])
@@ -43,6 +44,12 @@ def approvals(ledger: Ledger, release: str | None = None) -> Answer:
         until = [one for one in about if one.sequence <= entry.sequence]
         lines += [_line(entry, one) for one in until if one.payload.get("by")]
         problems += _problems(entry, until)
+        problems += [
+            f"{entry.payload['release']}: ledger entry {one.sequence} is in doubt: "
+            f"{doubtful[one.sequence]}"
+            for one in until
+            if one.sequence in doubtful
+        ]
     return Answer(question=QUESTION, lines=tuple(lines), problems=tuple(problems))
 
 

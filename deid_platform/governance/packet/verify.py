@@ -33,6 +33,7 @@ from deid_platform.governance.packet.folder import (
     read_manifest,
     unpacked,
 )
+from deid_platform.governance.recorded import verify_ledger
 from deid_platform.governance.requests import requests
 
 _RELEASED = "released/"
@@ -126,8 +127,9 @@ class _Verification:
             yield Check(name=name, asks=asks, problems=problems)
 
     def _chain(self) -> Iterator[str]:
-        self.ledger.verify()
-        yield from ()
+        for one in verify_ledger(self.ledger).doubtful:
+            if one.entry.payload.get("request") == self.event["request"]:
+                yield f"the decision of ledger entry {one.entry.sequence} is in doubt: {one.doubt}"
 
     def _named(self) -> Iterator[str]:
         if _digest(self._read(ATTESTATION)) != self.event["packet_digest"]:
