@@ -74,7 +74,10 @@ class Generator:
             )
             if self.rng.random() < 0.2:
                 slot = f"{self.rng.choice(['the', 'The', 'our', 'a'])} {slot}"
-            words.insert(self.rng.randint(0, len(words)), slot)
+            at = 0 if self.rng.random() < 0.3 else self.rng.randint(0, len(words))
+            if at == 0:
+                words[0] = words[0].lower()
+            words.insert(at, slot)
         if self.rng.random() < 0.15:
             words = [w if w.startswith("{") else w.capitalize() for w in words]
         return " ".join(words) + self.rng.choice([".", "?", "!", "", ",", ":"])
@@ -188,6 +191,12 @@ class Generator:
         def lower(fill: Callable[[], str]) -> Callable[[], str]:
             return lambda: fill().lower()
 
+        def capitals() -> str:
+            words = [rng.choice(self._words).capitalize() for _ in range(rng.choice([1, 2, 2, 3]))]
+            if len(words) > 1 and rng.random() < 0.4:
+                words.insert(1, rng.choice(["&", "and", "of", "of the", "in", "for", "-"]))
+            return " ".join(words)
+
         def shaped(shapes: list[str]) -> Callable[[], str]:
             return lambda: names.shaped(rng.choice(shapes))
 
@@ -258,5 +267,7 @@ class Generator:
             "month_year": ("", lambda: f"{rng.choice(['May', 'June', 'October'])} {rng.randint(1990, 2026)}"),
             "money": ("", lambda: f"{rng.choice('$€£')}{digits(1, 4)}"),
             "quote": ("", one(v.QUOTES)),
+            "caps": ("", capitals),
+            "CAPS": ("", upper(capitals)),
             "subject": ("", one(v.SUBJECTS)),
         }  # fmt: skip

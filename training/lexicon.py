@@ -18,8 +18,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from deid_platform.engine.text.eponyms import eponyms
+from training import vocabulary as v
+
 HERE = Path(__file__).parent
 DATA = HERE.parent / "deid_platform" / "engine" / "text" / "data"
+SYNTHETIC = HERE.parent / "deid_platform" / "engine" / "synthetic" / "lists"
 _LOWER = re.compile(r"(?<![\w'’-])[a-z]{2,20}(?![\w'’-])")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*\.?")
 
@@ -97,7 +101,9 @@ def plain_words() -> set[str]:
 
     emoji = {word for name in EMOJI for word in re.findall(r"[a-z]{3,}", name)}
     names = {folded(part) for name in territories() for part in name.split()}
-    return counted_words()[0] | set(own_words()) | set(Provider.word_list) | (emoji - names)
+    given = {folded(name) for name in faker_names()[0]}
+    counted = (counted_words()[0] | emoji) - names - given
+    return counted | set(own_words()) | set(Provider.word_list)
 
 
 def own_words() -> Iterator[str]:
@@ -106,6 +112,15 @@ def own_words() -> Iterator[str]:
         text = re.sub(r"\{[^}]*\}|^#.*$", " ", file.read_text("utf-8"), flags=re.MULTILINE)
         yield from _LOWER.findall(text)
     yield from (HERE / "words" / "plain.txt").read_text("utf-8").split()
+    yield from (HERE / "words" / "drugs.txt").read_text("utf-8").split()
+    yield from (HERE / "words" / "medical.txt").read_text("utf-8").split()
+    for phrase in (*v.SYMPTOMS, *v.CONDITIONS, *v.DRUGS):
+        if not any(folded(word) in eponyms() for word in re.split(r"[ '’]", phrase)):
+            yield from _LOWER.findall(phrase.lower())
+    with (SYNTHETIC / "diagnoses.csv").open(encoding="utf-8") as file:
+        for line in file:
+            if not any(word in eponyms() for word in re.split(r"[^a-z]+", folded(line))):
+                yield from _LOWER.findall(line)
 
 
 def flags() -> dict[str, str]:

@@ -77,7 +77,7 @@ class Batches:
             if number and (forget_names or share < 0.15):
                 kept = PLAIN if PLAIN in strings[flags][6:] and share < 0.5 else ""
                 flags = strings.add("flags:" + kept)
-            elif not number and token.is_alpha and share < (0.12 if token.is_lower else 0.05):
+            elif not number and token.is_alpha and share < (0.2 if token.is_lower else 0.05):
                 tag, flags = strings.add("?"), strings.add("flags:")
             rows.append((tag, flags))
         doc.from_array([TAG, LEMMA], np.array(rows, dtype=np.uint64))
@@ -154,7 +154,7 @@ def main() -> None:
     """Train, pack, and write the model into the package."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=20261120)
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--words", type=int, default=1200)
     parser.add_argument("--rate", type=float, default=0.004)
     parser.add_argument("--out", default=str(name_model.FILE))

@@ -24,6 +24,11 @@ _ENTITIES = {
 """The model's labels that are identifiers; it knows peoples and occupations so as to leave them."""
 
 _JOINT = re.compile(r"[\s,;.]{0,4}(?:(?:#|no|nr)\b[\s,.]{0,2})?", re.IGNORECASE)
+_LETTERS = re.compile(r"[^\W\d_]+")
+_SCALE = re.compile(r"[A-Z]{2,6}-?[0-9]{1,2}")
+_SCORED = re.compile(r"([^\W\d_]+) [0-9]{1,2}")
+_ROMAN = re.compile(r"[IVX]{2,4}")
+_SURE = 0.9
 _NAME_JOINT = re.compile(r"[ ]?[ .'’-]?[ ]?")
 
 
@@ -105,9 +110,27 @@ class TextAnalyzer:
 
 
 def _is_no_name(text: str, span: Span) -> bool:
+    content = text[span.start : span.end]
+    if span.source == "names" and not _plausible(content, span):
+        return True
+    if span.entity is EntityClass.ADDRESS and span.source == "names":
+        # *Morse 55* is a score; *12 Morse Street* is an address.
+        scored = _SCORED.fullmatch(content)
+        return scored is not None and is_eponym(text, span.start, span.start + len(scored[1]))
     if span.entity not in (EntityClass.PERSON, EntityClass.ORGANIZATION, EntityClass.PLACE):
         return False
     return is_eponym(text, span.start, span.end)
+
+
+def _plausible(content: str, span: Span) -> bool:
+    """What the model calls an address has a number and a word, a postal code four characters."""
+    digits = sum(c.isdigit() for c in content)
+    if span.entity is EntityClass.POSTCODE:
+        return digits >= 2 and sum(c.isalnum() for c in content) >= 4
+    if span.entity is EntityClass.ADDRESS:
+        words = _LETTERS.findall(content)
+        return any(len(word) > 2 for word in words) and not _SCALE.fullmatch(content)
+    return not _ROMAN.fullmatch(content) and (len(content) > 1 or span.score > _SURE)
 
 
 def joined(text: str, spans: Sequence[Span]) -> list[Span]:

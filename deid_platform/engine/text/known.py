@@ -146,7 +146,9 @@ def _name_forms(parts: Sequence[str]) -> set[str]:
     if len(parts) > 1:
         letters = [part[0] for part in parts]
         forms |= {"".join(letters), ".".join(letters) + "."}
-        forms |= {letters[0] + letters[-1], f"{letters[0]}.{letters[-1]}."}
+        # A particle may or may not be counted: Ana de Vries is AdV, AV or Ad.
+        for other in (letters[1], letters[-1]):
+            forms |= {letters[0] + other, f"{letters[0]}.{other}."}
     return {form for form in forms if len(form) > 1}
 
 

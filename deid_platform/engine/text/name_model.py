@@ -25,6 +25,8 @@ DEPTH = 4
 FILE = DATA / "names.bin.gz"
 _ATTRIBUTES = ("TAG", "PREFIX", "SUFFIX", "SHAPE", "LEMMA")
 
+_INSIDE = r"""(?<=[^\W\d_])[:;"“”()\[\]|<>=,/]+(?=\S)"""
+
 Scores = npt.NDArray[np.float32]
 
 
@@ -39,12 +41,19 @@ class Found:
 
 
 def blank_pipeline() -> Any:
-    """spaCy's English tokenizer; prefixes of three characters instead of one."""
+    """spaCy's English tokenizer, which here also parts *name:"quote* and *name|town*.
+
+    Prefixes and suffixes of a word are of three characters.
+    """
     import spacy
     from spacy.attrs import PREFIX, SUFFIX
+    from spacy.util import compile_infix_regex, compile_prefix_regex
 
     nlp: Any = spacy.blank("en")
     nlp.max_length = 10_000_000
+    infixes = [*nlp.Defaults.infixes, _INSIDE]
+    nlp.tokenizer.infix_finditer = compile_infix_regex(infixes).finditer
+    nlp.tokenizer.prefix_search = compile_prefix_regex([*nlp.Defaults.prefixes, r"[>|*]"]).search
     vocab: Any = nlp.vocab
     vocab.lex_attr_getters = {
         **vocab.lex_attr_getters,

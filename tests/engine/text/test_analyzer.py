@@ -31,6 +31,7 @@ def test_the_model_in_the_package_is_under_eight_megabytes():
     [
         "Known Parkinson disease, on carbidopa 25 mg.",
         "Foley catheter removed. Murphy sign negative.",
+        "Salter-Harris II. Braden 17, Morse 55. Babinski absent.",
         "Hx of Crohn's disease and Hodgkin lymphoma.",
         "WBC 11.9, Hgb 13.2, Na 138, K 4.2. BP 120/80, HR 72.",
         "E11.65, CPT 99213. Pain 7/10. Strength 5/5.",

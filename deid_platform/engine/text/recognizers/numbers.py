@@ -18,6 +18,12 @@ def _keyed(words: str) -> str:
     return rf"\b(?:{words}){_IS}{_LINK}{_VALUE}\b"
 
 
+def _numbered(words: str) -> str:
+    """The same for words of daily use, which have to say that a number follows."""
+    says = r"(?:\s*(?:numbers?|no|nr|num|ids?|code)\b\.?\s*(?:is|was)?|\s?#|:)"
+    return rf"\b(?:{words}){says}{_LINK}{_VALUE}\b"
+
+
 def several_digits(text: str) -> bool:
     """At least three digits: a code, not a count."""
     return sum(c.isdigit() for c in text) >= 3
@@ -100,8 +106,11 @@ RECOGNIZERS = (
             r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b",
             _keyed(
                 r"account|acct|a/c|acc|iban|bic|swift|routing|aba|invoice|claim|bill(?:ing)?|card|"
-                r"credit card|debit card|visa|mastercard|amex|guarantor|transaction|confirmation|"
-                r"reference|ref|tracking|order|ticket|booking|reservation|loan|check"
+                r"credit card|debit card|mastercard|amex|guarantor"
+            ),
+            _numbered(
+                r"transaction|confirmation|reference|ref|tracking|order|ticket|booking|reservation|"
+                r"loan|check|visa"
             ),
         ),
         check=several_digits,
@@ -110,7 +119,7 @@ RECOGNIZERS = (
             "acct #: 99-10023": ["99-10023"],
             "claim number is 2024110077": ["2024110077"],
         },
-        leaves=("card games", "check in 3 days", "account of 2 falls"),
+        leaves=("card games", "well check. Wt 14.2 kg", "check in 300 days", "account of 2 falls"),
     ),
     Recognizer(
         entity=EntityClass.ACCOUNT,
