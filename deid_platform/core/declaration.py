@@ -273,7 +273,7 @@ def _check_masking(where: str, publication: Publication) -> None:
     choice = publication.masking
     named = {column for cells in (*choice.must_publish, *choice.prefer_hide) for column in cells}
     shared = (choice.share_of,) if choice.share_of else ()
-    named |= {*choice.coarsen, *choice.drop, *shared}
+    named |= set(shared)
     if unknown := sorted(named - set(publication.dimensions)):
         raise DeclarationFault(
             Fault.BAD_MASKING,
@@ -294,15 +294,6 @@ def _check_masking(where: str, publication: Publication) -> None:
             f"{where}: masking",
             "method: percentages and share_of go together",
             "name the dimension of two large categories and a small one (M-31), or neither",
-        )
-    for column in choice.drop:
-        _check_totals(where, "masking.drop", publication, (column,))
-    if both := sorted(set(choice.drop) & {*choice.coarsen, *shared}):
-        raise DeclarationFault(
-            Fault.BAD_MASKING,
-            f"{where}: masking.drop",
-            f"{both[0]} is dropped and used",
-            "choose one",
         )
 
 

@@ -42,9 +42,8 @@ class MaskingChoice(Declared):
 
     ``must_publish`` cells are never hidden as complements, ``prefer_hide`` cells are taken first.
     ``weights`` say whether a complement costs its people or one cell; ``equity_weight`` how many
-    times more it costs in the smallest group of a dimension. ``coarsen`` gives a dimension one of
-    its recodes, and ``drop`` shows only its total. ``counts_published_elsewhere`` is what speaks
-    against percentages (M-34); ``share_of`` is the dimension whose shares they are.
+    times more it costs in the smallest group of a dimension. ``counts_published_elsewhere`` is
+    what speaks against percentages (M-34); ``share_of`` is the dimension whose shares they are.
     """
 
     method: Method = Method.SUPPRESSION
@@ -52,8 +51,6 @@ class MaskingChoice(Declared):
     prefer_hide: tuple[Cells, ...] = ()
     weights: Literal["people", "cells"] = "people"
     equity_weight: float = Field(default=0, ge=0, le=1000)
-    coarsen: dict[str, str] = Field(default_factory=dict)
-    drop: tuple[str, ...] = ()
     share_of: str | None = None
     counts_published_elsewhere: bool = False
 

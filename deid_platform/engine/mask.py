@@ -30,7 +30,7 @@ from deid_platform.core.masking import (
 from deid_platform.core.masking.certificate import certify, decode, encode
 from deid_platform.core.masking.model import Bools
 from deid_platform.core.masking.verify import DDG, verify
-from deid_platform.core.masking_choice import MaskingChoice, check_method
+from deid_platform.core.masking_choice import MaskingChoice, Method, check_method
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.engine.linked_tables import elsewhere
@@ -189,6 +189,12 @@ def mask_table(
     ``seconds`` bound the search for a cheaper pattern, and then the attack on the result.
     """
     check_method(publication.name, publication.masking, policy)
+    if publication.masking.method is Method.PERCENTAGES:
+        raise MaskingError(
+            f"{publication.name}: masking.method",
+            "percentages replace the counts of a file (`deid mask`), not those of a publication",
+            "take it out of the declaration, or mask the table as a file",
+        )
     started = time.monotonic()
     cells = read_cells(con, names.source, publication)
     rules = rules_of(policy)

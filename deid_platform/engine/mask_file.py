@@ -7,7 +7,7 @@ import io
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from deid_platform.core.masking.derivation import Bound, Deriver
 from deid_platform.core.masking.model import Ints
 from deid_platform.core.masking.ratios import PEOPLE
 from deid_platform.core.masking.verify import verify
+from deid_platform.core.masking_choice import Method, check_method
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.engine.assess import assess_relation
@@ -36,6 +37,7 @@ from deid_platform.engine.masking_model import published_table, rules_of
 from deid_platform.engine.masking_page import html
 from deid_platform.engine.masking_report import masking_report
 from deid_platform.engine.masking_table import MaskingCells, read_cells
+from deid_platform.engine.percentage_table import percentage_table
 
 _IN_MEMORY = TableNames(
     source=SOURCE,
@@ -192,6 +194,11 @@ def mask_file(
         table.check()
         table.check_unmasked()
         table.write_plainly()
+        check_method(publication.name, publication.masking, policy)
+        if publication.masking.method is Method.PERCENTAGES:
+            tell("working out percentages, and attacking them")
+            _write({out: (_csv(*percentage_table(table.con, SOURCE, publication, policy)), 0o666)})
+            return MaskResult(publication=publication.name, maskings={}, inexact={}, amounts={})
         required = True
         if by_score:
             required = assess_relation(table.con, SOURCE, publication, policy).masking_required
@@ -208,11 +215,7 @@ def mask_file(
         stored = table.con.execute(f"select content from {_IN_MEMORY.certificate}").fetchone()
         page = None if report is None else masking_report(table.con, publication, _IN_MEMORY)
     tell("writing")
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    files = {out: (text.getvalue().encode(), 0o666)}
+    files = {out: (_csv(header, rows), 0o666)}
     if certificate is not None and stored is not None:
         files[certificate] = (stored[0], 0o600)
     if report is not None and page is not None:
@@ -296,6 +299,14 @@ def verify_file(
         ) from None
     rules = stated(rules_of(policy), every_small_cell=not by_score)
     return verify(header, rows, declared(publication), decode(content), rules)
+
+
+def _csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 def _with_marks(table: PublishedTable, least: Ints, most: Ints) -> PublishedTable:

@@ -99,11 +99,6 @@ DECLARATIONS: list[tuple[Fault, Callable[[Block], Any]]] = [
     (Fault.BAD_MASKING, lambda b: b.update(masking={"prefer_hide": [{}]})),
     (Fault.BAD_MASKING, lambda b: b.update(masking={"method": "percentages"})),
     (Fault.BAD_MASKING, lambda b: b.update(masking={"share_of": "age"})),
-    (Fault.NO_TOTAL, lambda b: b.update(masking={"drop": ["year"]})),
-    (
-        Fault.BAD_MASKING,
-        lambda b: b.update(masking={"drop": ["county"], "coarsen": {"county": "regions"}}),
-    ),
     (Fault.WRONG_TYPE, lambda b: b.update(masking={"weights": "cases"})),
     (Fault.UNKNOWN_KEY, lambda b: b.update(masking={"must_hide": []})),
     (Fault.UNKNOWN_PARENT, lambda b: b["dimensions"]["county"].update(parent="region")),

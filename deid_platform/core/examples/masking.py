@@ -8,8 +8,9 @@ from typing import Any
 from deid_platform.core.examples.additive import Additive, as_table
 from deid_platform.core.examples.fields import Fields, Got, Handler, bad, label, whole
 from deid_platform.core.examples.steps import as_mapping
+from deid_platform.core.masking.model import MaskingRules
+from deid_platform.core.masking.percentages import method_needed, percent, three_categories
 from deid_platform.core.policy import DdgPolicy
-from deid_platform.core.risk.percentages import method_needed, three_category
 
 _MANY_CATEGORIES = 20
 _PEOPLE = ("members", "people", "persons", "individuals", "distinct_individuals", "count")
@@ -135,15 +136,22 @@ def percentages(fields: Fields, policy: DdgPolicy) -> Got:
     total = whole(fields.where, fields.take("total", sum(counts.values())))
     elsewhere = bool(fields.take("counts_published_elsewhere", False))
     fields.note("variable", "dimension")
-    shown = three_category(counts, total, policy, published_elsewhere=elsewhere)
+    found = three_categories(
+        counts,
+        MaskingRules(min_people=policy.min_people, feasible=policy.min_feasible),
+        min_total=policy.settings.three_category_min_total.value,
+        total=total,
+        counts_published_elsewhere=elsewhere,
+    )
+    shown = {name: percent(count, total) for name, count in counts.items()} | {"total": "100%"}
     return {
         "method": "percentages_only",
         "counts_shown": False,
-        "percent_shown": dict(shown.shown),
+        "percent_shown": shown,
         "complementary_suppression": False,
         "footnote_required": True,
-        "effective": shown.effective,
-        "fallback": None if shown.effective else "suppression with complement, or aggregation",
+        "effective": found.effective,
+        "fallback": None if found.effective else found.fallback,
     }
 
 

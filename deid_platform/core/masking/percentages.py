@@ -38,6 +38,7 @@ def three_categories(
     rules: MaskingRules,
     *,
     min_total: int = 1100,
+    total: int | None = None,
     counts_published_elsewhere: bool = False,
 ) -> Percentages:
     """Show the shares of a variable's categories in whole percent.
@@ -45,12 +46,12 @@ def three_categories(
     Effective only when no small count can be calculated back: the total is at least ``min_total``
     (M-33), no count of the variable is published anywhere else (M-34), exactly one category is
     small and at least two are not, and what is printed for the small one leaves every count that
-    the policy protects possible.
+    the policy protects possible. ``total`` is that of all categories, where some are not given.
     """
-    total = sum(counts.values())
+    total = sum(counts.values()) if total is None else total
     small = {name: n for name, n in counts.items() if 1 <= n <= rules.largest_small}
     large = [n for n in counts.values() if n > rules.largest_small]
-    shown = {name: _percent(n, total) for name, n in counts.items()}
+    shown = {name: percent(n, total) for name, n in counts.items()}
     reasons = []
     if total < min_total:
         reasons.append(f"the total is below {min_total:,}")
@@ -60,7 +61,7 @@ def three_categories(
         reasons.append("the method is for two large categories and one small one")
     low, high = rules.feasible
     if any(
-        _percent(n, total) != shown[name] for name in small for n in range(low, high + 1) if total
+        percent(n, total) != shown[name] for name in small for n in range(low, high + 1) if total
     ):
         reasons.append("the printed share of the small category rules out some small counts")
     effective = not reasons
@@ -71,9 +72,14 @@ def three_categories(
     )
 
 
-def _percent(count: int, total: int) -> str:
+def percent(count: int, total: int) -> str:
     """Whole percent, halves up; ``<1%`` for anything above zero and below one percent (A-24)."""
     if count == 0 or total == 0:
         return "0%"
     share = Fraction(100 * count, total)
     return "<1%" if share < 1 else f"{int(share + Fraction(1, 2))}%"
+
+
+def method_needed(*, separate_question: bool, crossed: bool) -> bool:
+    """Not needed where the small category is its own yes-no question, uncrossed (M-36)."""
+    return not separate_question or crossed
