@@ -7,12 +7,19 @@ import subprocess
 import sys
 
 import duckdb
+import highspy
 import pytest
 import yaml
 
 from deid_platform.core.errors import DeclarationError, MaskingError
 from deid_platform.core.publication import Publication
-from deid_platform.engine.mask import attack_candidate, mask_publication, verify_candidate
+from deid_platform.engine.mask import (
+    TableNames,
+    attack_candidate,
+    mask_publication,
+    mask_table,
+    verify_candidate,
+)
 from tests.engine.policies import policy
 
 DECLARATION = """
@@ -244,6 +251,30 @@ def test_a_hierarchy_within_a_column_is_protected_at_every_level():
     assert hidden == [("Chinese",), ("Korean",)]
     assert attack_candidate(con, declared, policy()).holds
     assert verify_candidate(con, declared) == []
+
+
+def test_time_that_is_over_before_a_safe_pattern_refuses_and_the_last_candidate_stays():
+    con = limited(COUNTS)
+    mask_publication(con, publication(), policy())
+    before = con.execute("select * from limited.candidate.visits_by_county").fetchall()
+    names = TableNames.of_zone(publication())
+    with pytest.raises(MaskingError, match="time was over"):
+        mask_table(con, names, publication(), policy(), seconds=-1.0)
+    assert con.execute("select * from limited.candidate.visits_by_county").fetchall() == before
+    assert verify_candidate(con, publication()) == []
+
+
+def test_a_solver_that_fails_refuses_and_the_last_candidate_stays(monkeypatch):
+    con = limited(COUNTS)
+    mask_publication(con, publication(), policy())
+    before = con.execute("select * from limited.candidate.visits_by_county").fetchall()
+    monkeypatch.setattr(
+        highspy.Highs, "getModelStatus", lambda _: highspy.HighsModelStatus.kSolveError
+    )
+    with pytest.raises(MaskingError, match="the solver failed"):
+        mask_publication(con, publication(), policy())
+    assert con.execute("select * from limited.candidate.visits_by_county").fetchall() == before
+    assert verify_candidate(con, publication()) == []
 
 
 def test_a_run_killed_while_it_masks_leaves_the_last_good_candidate(tmp_path):

@@ -184,7 +184,7 @@ class Changes:
         count, place = len(self.usable), int(self.questions.place[question])
         low, high = self._bounds(np.ones(count))
         if self._priced is None:
-            self._priced = solver(simplex_strategy=_PRIMAL)
+            self._priced = solver()  # bounds change: the dual simplex method starts warm
             self._priced.passModel(
                 model(np.zeros(2 * count), np.r_[high, -low], apart_rows(self._sums, count))
             )
