@@ -24,6 +24,7 @@ from deid_platform.engine.mask import MaskResult, mask_publication
 from deid_platform.engine.masking_page import keep_page, markdown
 from deid_platform.engine.masking_report import Told, masking_report
 from deid_platform.engine.promotion import REFERENCE
+from deid_platform.engine.running_code import code_version
 from deid_platform.governance.anchor import set_anchor
 from deid_platform.governance.events import AssessmentRecorded, CandidateBuilt, GateEvaluated
 from deid_platform.governance.publish import candidate_fingerprint
@@ -137,6 +138,8 @@ def candidate_asset(
                 blanks=blanks(masked),
                 score_sheet_digest=sheet,
                 source_fingerprint=source,
+                columns=publication.table_columns,
+                code_version=code_version(zones.deployment),
             )
         )
         return dg.MaterializeResult(

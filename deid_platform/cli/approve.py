@@ -1,4 +1,4 @@
-"""`deid approve` and `deid reject`: another person decides on a request."""
+"""`deid legal` and `deid approve`: the last decisions before a release."""
 
 from __future__ import annotations
 
@@ -7,46 +7,57 @@ from typing import Annotated
 import typer
 
 from deid_platform.cli import AsJson
-from deid_platform.cli.request import As, RequestId, actor, report
-from deid_platform.core.workflow import Role
-from deid_platform.engine.deployment import Deployment
-from deid_platform.governance import decisions
-from deid_platform.governance.ledger import Ledger
-
-_InRole = Annotated[Role, typer.Option("--role", help="In which role you decide.")]
+from deid_platform.cli.request import As, Key, RequestId, actor, report, take
+from deid_platform.cli.review import Conditions
+from deid_platform.core.workflow import Action, Role
 
 
 def register(app: typer.Typer) -> None:
-    """Add `deid approve` and `deid reject`."""
+    """Add `deid legal` and `deid approve`."""
+    app.command("legal")(legal)
     app.command("approve")(approve)
-    app.command("reject")(reject)
 
 
-def approve(request: RequestId, role: _InRole, as_person: As, as_json: AsJson = False) -> None:
-    """Approve a request: bound to the candidate's content, its policy and its gate results.
+def legal(
+    request: RequestId,
+    basis: Annotated[str, typer.Option(help="The legal basis, in one line.")],
+    as_person: As,
+    condition: Conditions = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Clear a request legally, where a rule asks for it; else it is recorded as not required.
 
-    The requester cannot. If any of these changes afterwards, the approval no longer holds.
+    Example: `deid legal req-0123456789 --basis "Civil Code 1798.24(t)" --as joy.adams`
+    """
+    who = actor(as_person, key)
+    done = take(
+        request,
+        Action.CLEAR_LEGAL,
+        Role.LEGAL,
+        who,
+        conditions=condition,
+        content={"basis": basis},
+    )
+    report(done, as_json)
+
+
+def approve(
+    request: RequestId,
+    as_person: As,
+    role: Annotated[Role, typer.Option("--role", help="In which role you decide.")] = (
+        Role.DATA_STEWARD
+    ),
+    condition: Conditions = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a release: bound to content, policy, code, checks and recipients, and signed.
+
+    A public release takes the steward, the deputy director and the director, in this order. If
+    anything that was bound changes afterwards, the approval no longer stands.
 
     Example: `deid approve req-0123456789 --role data_steward --as ben.cho`
     """
-    ledger = Ledger.open(Deployment.from_environment().ledger_url)
-    approved = decisions.approve(ledger, request=request, role=role, actor=actor(as_person))
-    report(approved, as_json)
-
-
-def reject(
-    request: RequestId,
-    role: _InRole,
-    reason: Annotated[str, typer.Option(help="Why, in one line.")],
-    as_person: As,
-    as_json: AsJson = False,
-) -> None:
-    """Refuse a request for good.
-
-    Example: `deid reject req-0123456789 --role data_steward --reason "No purpose" --as ben.cho`
-    """
-    ledger = Ledger.open(Deployment.from_environment().ledger_url)
-    report(
-        decisions.reject(ledger, request=request, reason=reason, role=role, actor=actor(as_person)),
-        as_json,
-    )
+    who = actor(as_person, key)
+    report(take(request, Action.APPROVE_RELEASE, role, who, conditions=condition), as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,27 +15,21 @@ from rich.progress import Progress
 from rich.table import Table
 
 from deid_platform.cli import AsJson, columns_of, console, print_json, progress_console
-from deid_platform.cli.request import actor
 from deid_platform.cli.run import print_outcome, run_job
 from deid_platform.cli.status import zones_table
 from deid_platform.core.errors import DeliveryError, GateError, ToolError
-from deid_platform.core.workflow import Role
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.initialise import initialise
 from deid_platform.engine.inventory import inventory
 from deid_platform.engine.synthetic import Scenario, generate
-from deid_platform.governance import decisions
+from deid_platform.governance.demonstration import KEYS, act_out, appoint
 from deid_platform.governance.events import CandidateBuilt
 from deid_platform.governance.ledger import Ledger
-from deid_platform.governance.publish import current_fingerprint
-from deid_platform.governance.requests import Binding, latest_candidate, requests
 
 if TYPE_CHECKING:
     from assets.runs import RunOutcome
 
 _PUBLICATION = "ed_visits_by_county_year"
-_REQUESTER = "person:demo.requester"
-_STEWARD = "person:demo.steward"
 _VISITS_PER_PERSON = 0.6
 _MONTHS = 12
 
@@ -65,18 +59,27 @@ def demo(
         Path | None, typer.Option(help="Folder of a Synthea CSV export to take along.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same visits.")] = 0,
+    people: Annotated[
+        bool, typer.Option("--people", help="Only make the people, their keys and the register.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Generate visits, take them through the whole path, and release one table.
 
-    Everything stays under DEID_HOME. Two made-up people request and approve the release. What is
-    already in the landing folder is left as it is, so that the demo can be run again.
+    Everything stays under DEID_HOME. Made-up people request, review, validate, determine and
+    approve the release, each signing with a throw-away key under DEID_HOME/demo. What is in the
+    landing folder is left as it is, so that the demo can be run again.
 
-    Examples: `deid demo`, `deid demo --visits 20000 --synthea ~/synthea/csv`
+    Examples: `deid demo`, `deid demo --visits 20000 --synthea ~/synthea/csv`, `deid demo --people`
     """
     began = time.monotonic()
     deployment = Deployment.from_environment()
     initialise(deployment)
+    ledger = Ledger.open(deployment.ledger_url)
+    appointed = appoint(deployment, ledger)
+    if people:
+        _print_people(deployment, appointed, as_json)
+        return
     _deliver_visits(deployment, visits, seed)
     if synthea is not None:
         _deliver_synthea(deployment, synthea)
@@ -85,7 +88,7 @@ def demo(
         for outcome in outcomes:
             print_outcome(outcome)
         raise GateError("demo", "the path was stopped before a candidate was ready", "see above")
-    _decide(deployment)
+    act_out(deployment, ledger, _PUBLICATION)
     released = _release(deployment)
     folder = _newest_bundle(deployment)
     summary = _Summary(
@@ -109,6 +112,18 @@ def demo(
     console.print(f"Took {summary.seconds:.0f} s. Other candidates wait: deid request --help")
     console.print("Open the Dagster UI on this state:", end="  ")
     console.print("make dev", style="bold")
+
+
+def _print_people(deployment: Deployment, appointed: Mapping[str, str], as_json: bool) -> None:
+    folder = deployment.home / KEYS
+    if as_json:
+        print_json({"people": dict(appointed), "keys": str(folder)})
+        return
+    table = Table("person", "roles", title="People of the demonstration, who do not exist")
+    for name, roles in appointed.items():
+        table.add_row(name, roles)
+    console.print(table)
+    console.print(f"Their keys: export DEID_SIGNING_KEY={folder}", soft_wrap=True)
 
 
 def _deliver_visits(deployment: Deployment, visits: int, seed: int) -> None:
@@ -145,32 +160,6 @@ def _deliver_synthea(deployment: Deployment, folder: Path) -> None:
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     for file in files:
         shutil.copyfile(file, target / file.name)
-
-
-def _decide(deployment: Deployment) -> None:
-    """Request and approve the candidate, unless that was done for this very content."""
-    ledger = Ledger.open(deployment.ledger_url)
-    fingerprint = current_fingerprint(deployment, _PUBLICATION)
-    candidate = latest_candidate(ledger, _PUBLICATION)
-    if candidate is not None and any(
-        one.binding == Binding.of(candidate) for one in requests(ledger, _PUBLICATION).values()
-    ):
-        return
-    asked = decisions.submit(
-        ledger,
-        request=f"req-{fingerprint.removeprefix('sha256:')[:10]}",
-        publication=_PUBLICATION,
-        fingerprint=fingerprint,
-        purpose="Demonstration of the path from landing files to a public table",
-        actor=actor(_REQUESTER),
-    )
-    decisions.approve(
-        ledger,
-        request=asked.id,
-        fingerprint=fingerprint,
-        role=Role.DATA_STEWARD,
-        actor=actor(_STEWARD),
-    )
 
 
 def _release(deployment: Deployment) -> RunOutcome:

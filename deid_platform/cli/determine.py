@@ -1,4 +1,4 @@
-"""`deid determine`: the part of a Safe Harbor determination that only a person can give."""
+"""`deid determine`: what an expert, a steward or a privacy reviewer determines, and signs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,18 @@ from typing import Annotated
 import typer
 
 from deid_platform.cli import AsJson, console, print_json
-from deid_platform.cli.request import As, actor
-from deid_platform.core.workflow import Role
+from deid_platform.cli.request import (
+    As,
+    From,
+    Key,
+    RequestId,
+    actor,
+    read_content,
+    report,
+    take,
+)
+from deid_platform.cli.review import Conditions
+from deid_platform.core.workflow import Action, Role
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.deployment import Deployment
@@ -27,10 +37,48 @@ _Table = Annotated[str, typer.Argument(help="Name of a de-identified table.")]
 
 def register(app: typer.Typer) -> None:
     """Add `deid determine`."""
-    group = typer.Typer(no_args_is_help=True, help="Determinations under Safe Harbor.")
+    group = typer.Typer(no_args_is_help=True, help="Determinations: of a request, of a table.")
+    group.command("request")(request)
     group.command("show")(show)
     group.command("state")(state)
     app.add_typer(group, name="determine")
+
+
+def request(
+    request: RequestId,
+    as_person: As,
+    role: Annotated[Role, typer.Option(help="expert, or for Safe Harbor data_steward.")] = (
+        Role.EXPERT
+    ),
+    explanation: Annotated[
+        str, typer.Option(help="DDG: why score sheet and masking suffice, in one line.")
+    ] = "",
+    answer: Annotated[
+        Knowledge | None,
+        typer.Option("--actual-knowledge", help="Safe Harbor: could it identify somebody?"),
+    ] = None,
+    scenarios: Annotated[str, typer.Option(help="Safe Harbor: what you considered.")] = "",
+    determination: From = None,
+    condition: Conditions = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Determine a validated request by the method it names.
+
+    A DDG table takes an expert's word on its score sheet, Safe Harbor a statement of actual
+    knowledge, an Expert Determination a file with its six mandatory contents and an expiry.
+
+    Example: `deid determine request req-0123456789 --explanation "Small cells are hidden"
+    --as hana.kim`
+    """
+    content = read_content(determination)
+    if explanation:
+        content["explanation"] = explanation
+    if answer is not None:
+        content |= {"actual_knowledge": answer.value, "scenarios": scenarios}
+    who = actor(as_person, key)
+    done = take(request, Action.DETERMINE, role, who, conditions=condition, content=content)
+    report(done, as_json)
 
 
 def show(table: _Table, as_json: AsJson = False) -> None:
@@ -52,6 +100,7 @@ def state(
     scenarios: Annotated[str, typer.Option(help="What you considered, in one line.")],
     role: Annotated[Role, typer.Option(help="data_steward or privacy_reviewer.")],
     as_person: As,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """State what you know of the table as it is now, 45 CFR 164.514(b)(2)(ii).
@@ -67,7 +116,7 @@ def state(
         answer=answer,
         scenarios=scenarios,
         role=role,
-        actor=actor(as_person),
+        actor=actor(as_person, key),
     )
     _print(stated, as_json)
 

@@ -1,4 +1,4 @@
-"""`deid release` and `deid recall`: carry out what the ledger authorises, and take it back."""
+"""`deid release`, `deid recall`, `deid expire`: carry out what is authorised, and take it back."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from deid_platform.cli import AsJson, console, print_json, progress_console
-from deid_platform.cli.request import As, RequestId, actor, report
-from deid_platform.core.workflow import Role
+from deid_platform.cli.request import As, Key, Reason, RequestId, actor, report, take
+from deid_platform.cli.validate import PIPELINE
+from deid_platform.core.workflow import Action, Role
 from deid_platform.core.zones import Zone
 from deid_platform.engine.dbt_manifest import ensure_manifest
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.publications import find_publication, load_policy, load_publications
-from deid_platform.governance import decisions
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.publish import publish
 from deid_platform.governance.requests import request_of
@@ -21,15 +21,19 @@ from deid_platform.governance.snapshots import RELEASE_SNAPSHOT, publish_and_rec
 
 
 def register(app: typer.Typer) -> None:
-    """Add `deid release` and `deid recall`."""
+    """Add `deid release`, `deid recall` and `deid expire`."""
     app.command("release")(release)
     app.command("recall")(recall)
+    app.command("expire")(expire)
 
 
 def release(
     request: RequestId,
     as_person: As,
-    target: Annotated[str, typer.Option("--to", help="Export target.")] = "csv_bundle",
+    target: Annotated[
+        str | None, typer.Option("--to", help="Export target that the destination must have.")
+    ] = None,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Release an approved table: into the release zone, its snapshot, and a bundle in the outbox.
@@ -49,7 +53,7 @@ def release(
             ledger,
             publication,
             load_policy(publication.policy, deployment),
-            actor=actor(as_person),
+            actor=actor(as_person, key),
             target=target,
             request=request,
         )
@@ -81,9 +85,10 @@ def release(
 
 def recall(
     request: RequestId,
-    reason: Annotated[str, typer.Option(help="Why, in one line.")],
+    reason: Reason,
     as_person: As,
     role: Annotated[Role, typer.Option(help="In which role you decide.")] = Role.DATA_STEWARD,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Declare that a release must no longer be used; it cannot be released again.
@@ -92,8 +97,19 @@ def recall(
 
     Example: `deid recall req-0123456789 --reason "A county is wrong" --as ben.cho`
     """
-    ledger = Ledger.open(Deployment.from_environment().ledger_url)
-    report(
-        decisions.recall(ledger, request=request, reason=reason, role=role, actor=actor(as_person)),
-        as_json,
-    )
+    report(take(request, Action.RECALL, role, actor(as_person, key), reason=reason), as_json)
+
+
+def expire(
+    request: RequestId,
+    as_person: As = PIPELINE,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that a release's determination or retention has run out; it is not refreshed.
+
+    Example: `deid expire req-0123456789`
+    """
+    who = actor(as_person, key)
+    role = Role.DATA_STEWARD if who.identity.is_person else Role.DATA_ENGINEER
+    report(take(request, Action.EXPIRE, role, who), as_json)

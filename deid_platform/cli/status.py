@@ -74,11 +74,12 @@ def last_runs(deployment: Deployment, limit: int = 5) -> list[dict[str, Any]]:
 
 def _waiting(deployment: Deployment) -> list[dict[str, Any]]:
     from deid_platform.governance.ledger import Ledger
-    from deid_platform.governance.requests import waiting
+    from deid_platform.governance.waiting import waiting
 
     if deployment.ledger_url.startswith("sqlite") and not (deployment.home / "ledger.db").exists():
         return []
-    return [asdict(one) for one in waiting(Ledger.open(deployment.ledger_url))]
+    found = waiting(Ledger.open(deployment.ledger_url))
+    return [{**asdict(one), "role": " or ".join(one.roles)} for one in found]
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> Table:

@@ -73,6 +73,12 @@ def running_code(deployment: Deployment) -> RunningCode:
     )
 
 
+def code_version(deployment: Deployment) -> str:
+    """One digest of everything that can change a released byte: code and declarations."""
+    parts = (_tree(_CODE, _sources()), _tree(deployment.project, _declarations(deployment)))
+    return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 def _named(version: RunningCode) -> str:
     if not version.commit:
         return f"sources {version.source_digest[:12]}"

@@ -1,47 +1,44 @@
 """Whether the ledger authorises a release: the only place that says yes.
 
 A blocking check in the scheduler only orders work. Whoever releases asks here, each time, with the
-fingerprint of the table in hand. No flag, variable or YAML key is consulted.
+fingerprint of the table in hand; and each time every gate, every binding and every signature is
+checked anew. No flag, variable or YAML key is consulted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from deid_platform.core.errors import AuthorisationError
-from deid_platform.core.workflow import Role, State, check_separation
-from deid_platform.engine.gates import Stage, gates_for
-from deid_platform.governance.chain import Records
-from deid_platform.governance.events import GateEvaluated, RequestReleased
+from deid_platform.core.intake import Form
+from deid_platform.core.steps import Fact, Step, required_steps, rule_of, step_of
+from deid_platform.core.workflow import (
+    AUTOMATIC,
+    Role,
+    State,
+    check_role,
+    check_separation,
+)
+from deid_platform.governance.chain import Records, ledger_id
+from deid_platform.governance.events import RequestReleased
+from deid_platform.governance.facts import (
+    Binding,
+    GateStanding,
+    current_binding,
+    digest_of,
+    gate_standing,
+)
+from deid_platform.governance.register import AppliedRegister, applied_registers
+from deid_platform.governance.request_events import DecisionRecorded
 from deid_platform.governance.requests import (
     Actor,
-    Binding,
+    Decision,
     Request,
-    digest_of,
-    latest_candidate,
-    next_approver,
     requests,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class GateStanding:
-    """The latest results of the required gates on one content."""
-
-    results: tuple[GateEvaluated, ...]
-    missing: tuple[str, ...]
-
-    @property
-    def digest(self) -> str:
-        """What an approval binds: which gates said what. Counts of what was merely seen, which
-        grow with the raw zone, are not part of it."""
-        return digest_of(
-            [
-                [one.gate, one.passed, one.rule, one.failures, one.policy_digest]
-                for one in self.results
-            ]
-        )
+from deid_platform.governance.signatures import check_signed, verify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,99 +56,64 @@ class Authority:
         return self.request.released
 
 
-def candidate_gates() -> tuple[str, ...]:
-    """Names of every gate that stands before a candidate: those of the folder, no list to edit."""
-    return tuple(gate.name for gate in gates_for(Stage.CANDIDATE))
-
-
-def candidate_asset(publication: str) -> str:
-    """How gates name the candidate of a publication."""
-    return f"candidate/{publication}"
-
-
-def gate_standing(
-    records: Records, binding: Binding, required_gates: Iterable[str]
-) -> GateStanding:
-    """The latest result of each required gate for exactly this content and policy.
-
-    Raises:
-        AuthorisationError: no gate is required, which would authorise anything.
-    """
-    required = sorted(set(required_gates))
-    if not required:
-        raise AuthorisationError(
-            binding.publication, "no gate is required before it", "restore engine/gates"
-        )
-    latest: dict[str, GateEvaluated] = {}
-    for entry in records.entries(
-        kinds=[GateEvaluated], subject=candidate_asset(binding.publication)
-    ):
-        event = entry.event
-        if isinstance(event, GateEvaluated) and event.fingerprint == binding.fingerprint:
-            latest[event.gate] = event
-    missing = []
-    for name in required:
-        result = latest.get(name)
-        if result is None:
-            missing.append(f"gate {name} was not evaluated on this content")
-        elif not result.passed:
-            missing.append(f"gate {name} did not pass ({result.rule})")
-        elif result.policy_digest != binding.policy_digest:
-            missing.append(f"gate {name} was evaluated under another policy")
-    return GateStanding(
-        results=tuple(latest[name] for name in required if name in latest), missing=tuple(missing)
-    )
-
-
 def authorise(
     records: Records,
     publication: str,
     fingerprint: str,
     required_gates: Iterable[str],
     *,
+    at: datetime,
     request: str | None = None,
     publication_digest: str | None = None,
     policy_digest: str | None = None,
+    code_version: str | None = None,
 ) -> Authority:
     """Whether the ledger authorises the release of exactly this content, and by which request.
 
     Args:
         fingerprint: of the candidate, computed now by whoever asks.
-        required_gates: every gate that stands before a candidate.
+        required_gates: every automated check that stands before a candidate.
+        at: now.
         request: the request to release; by default the one for this content.
         publication_digest: of the declaration as it is now, where the caller knows it.
         policy_digest: of the policy as it is now, where the caller knows it.
+        code_version: of the code as it is now, where the caller knows it.
 
     Raises:
         AuthorisationError: naming each thing that is missing.
     """
     binding = current_binding(records, publication, fingerprint)
+    standing = gate_standing(records, binding, required_gates)
+    known = requests(records, publication)
+    chosen = known.get(request) if request else _request_for(known.values(), binding)
+    repeated = chosen is not None and chosen.state is State.RELEASED
     declared = replace(
         binding,
         publication_digest=publication_digest or binding.publication_digest,
         policy_digest=policy_digest or binding.policy_digest,
+        # The bytes of a release that is completed are compared with those recorded.
+        code_version=binding.code_version if repeated else code_version or binding.code_version,
     )
     missing = [
         f"{part} changed after the candidate was built" for part in declared.differences(binding)
     ]
-    standing = gate_standing(records, binding, required_gates)
     missing += standing.missing
-    known = requests(records, publication)
-    chosen = known.get(request) if request else _request_for(known.values(), binding)
     if chosen is None:
         if request or not known:
             missing.append("there is no such request" if request else "nobody has requested it")
         else:
             missing.append("no request is for this content of the candidate")
     else:
-        missing += _shortfalls(chosen, binding, standing)
+        missing += _shortfalls(chosen, binding)
+        missing += _expiry(chosen, at)
+        missing += invalid_signatures(records, chosen)
     if missing or chosen is None:
         raise missing_error(request or publication, missing)
     return Authority(request=chosen, release_id=chosen.release_id, binding=binding, gates=standing)
 
 
 def check_releaser(authority: Authority, actor: Actor) -> None:
-    """Let neither the requester nor an approver carry out the release.
+    """Let neither the requester nor anybody who decided carry out the release.
 
     Raises:
         AuthorisationError: naming both roles.
@@ -159,28 +121,6 @@ def check_releaser(authority: Authority, actor: Actor) -> None:
     check_separation(
         authority.request.id, actor.identity, Role.DATA_ENGINEER, authority.request.held
     )
-
-
-def current_binding(records: Records, publication: str, fingerprint: str | None) -> Binding:
-    """What the pipeline recorded last of a candidate, held against the table's fingerprint.
-
-    Raises:
-        AuthorisationError: no candidate was recorded, or the table is not the last one.
-    """
-    candidate = latest_candidate(records, publication)
-    if candidate is None:
-        raise AuthorisationError(
-            publication,
-            "the pipeline has recorded no candidate of it",
-            "build it with `deid run`; a table made by hand cannot be released",
-        )
-    if fingerprint is not None and candidate.fingerprint != fingerprint:
-        raise AuthorisationError(
-            publication,
-            "the candidate table is not the one the pipeline recorded last",
-            "build it again with `deid run`; a changed table cannot be released",
-        )
-    return Binding.of(candidate)
 
 
 def missing_error(where: str, missing: Iterable[str]) -> AuthorisationError:
@@ -192,31 +132,139 @@ def missing_error(where: str, missing: Iterable[str]) -> AuthorisationError:
     )
 
 
+def invalid_signatures(records: Records, request: Request) -> list[str]:
+    """Why a decision of a request does not count; empty where every signature holds.
+
+    Each is judged by the register of its time, and its key by the register of now: a key revoked
+    since, from before it signed, takes the decision away.
+    """
+    applied = applied_registers(records)
+    if not applied:
+        return ["no register is in force, so nobody was entitled to decide"]
+    ledger = ledger_id(records)
+    wrong = []
+    for number, one in enumerate(request.decisions):
+        step = step_of(one.action)
+        if step is not None and one not in request.standing.get(step.step, ()):
+            continue
+        try:
+            _check_decision(request, one, applied, ledger)
+            _check_follows(request, number)
+        except AuthorisationError as error:
+            wrong.append(f"the {one.role.value}'s {one.action.value} does not count: {error.what}")
+    for index, one in enumerate(request.decisions):
+        before = [(other.by, other.role) for other in request.decisions[:index]]
+        try:
+            check_separation(request.id, one.by, one.role, before)
+        except AuthorisationError as error:
+            wrong.append(error.what)
+    return wrong
+
+
+def _check_decision(
+    request: Request, one: Decision, applied: tuple[AppliedRegister, ...], ledger: str
+) -> None:
+    check_role(request.id, one.action, one.by, one.role)
+    then = [known.register for known in applied if known.entry.sequence < one.sequence]
+    if not then:
+        raise AuthorisationError(request.id, "no register was in force then", "decide it anew")
+    if not isinstance(one.event, DecisionRecorded):
+        if one.by.is_person or one.action not in AUTOMATIC:
+            raise AuthorisationError(request.id, "it is not signed", "sign it")
+        then[-1].service(one.by)
+        return
+    at = datetime.fromisoformat(one.at)
+    decision, signature = one.event.decided, "\n".join(one.event.signature)
+    said = (decision.request, decision.step, decision.role, decision.person)
+    if said != (request.id, one.action.value, one.role.value, str(one.by)) or (
+        decision.fingerprints.get("content") != digest_of(dict(one.event.content))
+    ):
+        raise AuthorisationError(request.id, "something else was signed", "decide it anew")
+    check_signed(decision, signature, then[-1], at, ledger=ledger)
+    verify(decision.payload(), signature, one.by, applied[-1].register, at)
+
+
+def _check_follows(request: Request, number: int) -> None:
+    """A signature fits one moment of a request's history: it cannot be used a second time."""
+    event = request.decisions[number].event
+    if isinstance(event, DecisionRecorded):
+        index = next(
+            place
+            for place, entry in enumerate(request.history)
+            if entry.sequence == request.decisions[number].sequence
+        )
+        before = request.history[index - 1].hash if index else ""
+        if event.decided.fingerprints.get("follows", "") != before:
+            raise AuthorisationError(
+                request.id, "it was signed at another point of the history", "decide it anew"
+            )
+
+
 def _request_for(known: Iterable[Request], binding: Binding) -> Request | None:
-    matching = [one for one in known if one.binding == binding]
+    matching = [one for one in known if one.facts.get(Fact.DATA) == binding.fingerprint]
     standing = [one for one in matching if one.state in (State.RELEASED, State.RELEASE_APPROVED)]
     chosen = standing or matching
     return chosen[-1] if chosen else None
 
 
-def _shortfalls(request: Request, binding: Binding, standing: GateStanding) -> list[str]:
-    missing = [
-        f"{part} differs from what request {request.id} asks for"
-        for part in request.binding.differences(binding)
-    ]
+def _shortfalls(request: Request, binding: Binding) -> list[str]:
+    missing = []
     if request.publication != binding.publication:
         missing.append(f"request {request.id} is for another publication")
-    if request.state is State.SUBMITTED:
-        missing.append(f"an approval by a {next_approver(request).value} other than the requester")
-    elif request.state not in (State.RELEASE_APPROVED, State.RELEASED):
-        missing.append(f"request {request.id} is {request.state.value}")
-    for approval in request.approvals:
-        if approval.by == request.requester:
-            missing.append("separation of duties: the approver is the requester")
+    if request.state is State.RELEASED:
+        facts = binding.facts()
         missing += [
-            f"{part} differs from what the {approval.role.value} approved"
-            for part in approval.binding.differences(binding)
+            f"{fact.words} differs from what request {request.id} released"
+            for fact in (Fact.DATA, Fact.DECLARATION, Fact.POLICY, Fact.SCORE_SHEET)
+            if facts[fact] != request.facts.get(fact)
         ]
-        if approval.gates_digest != standing.digest:
-            missing.append(f"the gate results differ from what the {approval.role.value} approved")
+        return missing
+    for step, facts_changed in request.reopened.items():
+        words = " and ".join(fact.words for fact in facts_changed)
+        missing.append(f"{words} changed after {step.value}, which is open again")
+    if request.state is State.RELEASE_APPROVED:
+        return missing
+    if request.profile is None:
+        missing.append(f"request {request.id} was never signed: withdraw it and request anew")
+    elif request.state in (
+        *(State.RETURNED, State.REJECTED, State.WITHDRAWN, State.ON_HOLD, State.DISPUTED),
+        *(State.EXPIRED, State.RECALLED, State.SUPERSEDED),
+    ):
+        missing.append(f"request {request.id} is {request.state.value}")
+    else:
+        missing += outstanding(request)
     return missing
+
+
+def outstanding(request: Request) -> list[str]:
+    """In words, the decisions that a pending request still takes."""
+    if request.profile is None:
+        return []
+    found = []
+    for step in required_steps(request.profile):
+        for signer in request.outstanding(step):
+            if step is Step.EXECUTION:
+                found.append("its execution by the pipeline")
+            else:
+                article = "an approval" if step is Step.APPROVAL else rule_of(step).action.value
+                found.append(f"{article} by a {signer.words} other than the requester")
+    return found
+
+
+def _expiry(request: Request, at: datetime) -> list[str]:
+    until = valid_until(request)
+    if until is not None and at.date().isoformat() > until:
+        return [f"its determination expired on {until}"]
+    return []
+
+
+def valid_until(request: Request) -> str | None:
+    """The last day of what a release rests on: of its determination, or of its retention."""
+    found = []
+    determined = request.determination
+    if determined is not None and determined.content.get("valid_until"):
+        found.append(str(determined.content["valid_until"]))
+    form: Form | None = request.form
+    if form is not None and form.retention_until not in (None, "permanent"):
+        found.append(str(form.retention_until))
+    return min(found) if found else None

@@ -8,17 +8,22 @@ de-identified by Safe Harbor only with both.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from deid_platform.core.errors import AuthorisationError
 from deid_platform.core.workflow import Role
-from deid_platform.governance.chain import Records
-from deid_platform.governance.events import ActualKnowledgeStated, SafeHarborAttested
+from deid_platform.governance.chain import Entry, Records, ledger_id
+from deid_platform.governance.events import Event, SafeHarborAttested
 from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.register import register_as_of, register_in_force
+from deid_platform.governance.request_events import KnowledgeStated
 from deid_platform.governance.requests import Actor
+from deid_platform.governance.signatures import Decision, check_signed, signature_lines, verify
 
 _ROLES = frozenset({Role.DATA_STEWARD, Role.PRIVACY_REVIEWER})
 _LONGEST = 900
+_STEP = "state_actual_knowledge"
 
 
 class Knowledge(StrEnum):
@@ -35,7 +40,7 @@ class SafeHarborDetermination:
 
     table: str
     attested: SafeHarborAttested | None
-    statement: ActualKnowledgeStated | None
+    statement: KnowledgeStated | None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -57,16 +62,17 @@ def safe_harbor(records: Records, table: str, fingerprint: str) -> SafeHarborDet
     """The determination of a table as it is now.
 
     The attestation is the latest one of the table: it speaks of columns, and each build of it
-    records its own. The statement counts only for the content it was made on.
+    records its own. The statement counts only for the content it was made on, and only with the
+    signature of somebody who could make it.
     """
     attested: SafeHarborAttested | None = None
-    statement: ActualKnowledgeStated | None = None
-    for entry in records.entries(kinds=[SafeHarborAttested, ActualKnowledgeStated], subject=table):
+    statement: KnowledgeStated | None = None
+    for entry in records.entries(kinds=[SafeHarborAttested, KnowledgeStated], subject=table):
         event = entry.event
         if isinstance(event, SafeHarborAttested):
             attested = event
-        elif isinstance(event, ActualKnowledgeStated) and event.fingerprint == fingerprint:
-            statement = event
+        elif isinstance(event, KnowledgeStated) and event.fingerprint == fingerprint:
+            statement = event if _holds(records, entry, event) else None
     return SafeHarborDetermination(table=table, attested=attested, statement=statement)
 
 
@@ -117,15 +123,74 @@ def state_actual_knowledge(
         raise AuthorisationError(
             table, "the pipeline has attested nothing about it", "build it with `deid run`"
         )
-    ledger.append(
-        ActualKnowledgeStated(
-            table=table,
-            fingerprint=fingerprint,
-            answer=answer.value,
-            scenarios=scenarios,
-            role=role.value,
-            by=str(actor.identity),
-            os_user=actor.os_user,
+    if actor.sign is None:
+        raise AuthorisationError(
+            table,
+            "a statement counts only with a signature",
+            "sign with your own key: --key FILE, or DEID_SIGNING_KEY",
         )
+    register = register_in_force(ledger)
+    at = ledger.now()
+    decision = Decision(
+        request=table,
+        step=_STEP,
+        decision=answer.value,
+        person=str(register.identity(actor.identity)),
+        role=role.value,
+        at=at.isoformat(timespec="seconds"),
+        ledger=ledger_id(ledger),
+        register_digest=register.digest,
+        fingerprints={"data": fingerprint},
+        answers={"scenarios": scenarios},
     )
+    signature = actor.sign(decision.payload())
+
+    def command(records: Records) -> list[Event]:
+        check_signed(
+            decision,
+            signature,
+            register_in_force(records),
+            ledger.now(),
+            ledger=ledger_id(records),
+        )
+        return [
+            KnowledgeStated(
+                table=table,
+                fingerprint=fingerprint,
+                answer=answer.value,
+                scenarios=scenarios,
+                role=role.value,
+                by=decision.person,
+                os_user=actor.os_user,
+                signed=decision.plain(),
+                signature=signature_lines(signature),
+            )
+        ]
+
+    ledger.decide(command)
     return safe_harbor(ledger, table, fingerprint)
+
+
+def _holds(records: Records, entry: Entry, event: KnowledgeStated) -> bool:
+    """Whether a statement is what was signed, by somebody who could, with a key still trusted."""
+    decision, signature = event.decided, "\n".join(event.signature)
+    at = datetime.fromisoformat(entry.at)
+    said = (decision.request, decision.step, decision.decision, decision.person, decision.role)
+    if (
+        said != (event.table, _STEP, event.answer, event.by, event.role)
+        or decision.fingerprints.get("data") != event.fingerprint
+        or decision.answers.get("scenarios") != event.scenarios
+    ):
+        return False
+    try:
+        check_signed(
+            decision,
+            signature,
+            register_as_of(records, entry.sequence),
+            at,
+            ledger=ledger_id(records),
+        )
+        verify(decision.payload(), signature, event.by, register_in_force(records), at)
+    except AuthorisationError:
+        return False
+    return True

@@ -165,7 +165,7 @@ class SafeHarborAttested(Event, kind="determination.safe_harbor", subject="table
 
 @dataclass(frozen=True, kw_only=True)
 class ActualKnowledgeStated(Event, kind="determination.actual_knowledge", subject="table"):
-    """A person says whether what is left in a table could identify somebody, 164.514(b)(2)(ii)."""
+    """What somebody once said, unsigned, of actual knowledge: read, and determines nothing."""
 
     table: str
     fingerprint: str
@@ -242,11 +242,13 @@ class CandidateBuilt(Event, kind="candidate.built", subject="publication"):
     blanks: dict[str, int] = field(default_factory=dict)
     score_sheet_digest: str | None = None
     source_fingerprint: str | None = None
+    columns: tuple[str, ...] = ()
+    code_version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestSubmitted(Event, kind="request.submitted", subject="publication"):
-    """A person asks that one content of one candidate be released."""
+    """A person asked for a release. This and the next three were not signed: they are only read."""
 
     request: str
     publication: str

@@ -98,6 +98,10 @@ class Ledger:
         """The ledger at a URL, made and brought up to date where needed."""
         return cls(url)
 
+    def now(self) -> datetime:
+        """The time that the next entry would carry."""
+        return self._clock()
+
     def append(self, event: Event) -> Entry:
         """Append one event."""
         return self.decide(lambda _: [event])[0]

@@ -18,21 +18,17 @@ from typing import TYPE_CHECKING
 from deid_platform.core.errors import AuthorisationError, GateError, ZoneError
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
-from deid_platform.core.workflow import Action, Role, State, check_role
+from deid_platform.core.workflow import Action, State, check_role
 from deid_platform.core.zones import Zone
 from deid_platform.engine.circulation import check_circulated, keep_in_circulation
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.durable_files import make_private
 from deid_platform.engine.fingerprint import fingerprint
+from deid_platform.engine.running_code import code_version
 from deid_platform.engine.sql import identifier, qualified
 from deid_platform.governance.anchor import ANCHORED, check_anchors, set_anchor
-from deid_platform.governance.authority import (
-    Authority,
-    authorise,
-    candidate_gates,
-    check_releaser,
-)
+from deid_platform.governance.authority import Authority, authorise, check_releaser
 from deid_platform.governance.bundle import MANIFEST, deliver, file_digest, write_manifest
 from deid_platform.governance.chain import Records
 from deid_platform.governance.decisions import record_refusal
@@ -43,15 +39,16 @@ from deid_platform.governance.events import (
     RequestReleased,
     RequestSuperseded,
 )
+from deid_platform.governance.facts import candidate_gates
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.packet import Packet, write_packet
+from deid_platform.governance.release_orders import RELEASER, order, target_of
 from deid_platform.governance.requests import Actor, requests
-from deid_platform.governance.targets import Release, Target, target_named
+from deid_platform.governance.targets import Release, target_named
 
 if TYPE_CHECKING:
     import duckdb
 
-_RELEASER = Role.DATA_ENGINEER
 _WORK = "release-"
 _Ask = Callable[[Records], Authority]
 
@@ -78,12 +75,13 @@ def publish(
     policy: DdgPolicy,
     *,
     actor: Actor,
-    target: str = "csv_bundle",
+    target: str | None = None,
     request: str | None = None,
 ) -> Published:
-    """Release the candidate of a publication through an export target.
+    """Release the candidate of a publication through the export target of its destination.
 
     Args:
+        target: a check: the destination that the request names must have this target.
         request: the request to release; by default the one for the candidate's content.
 
     Raises:
@@ -95,13 +93,14 @@ def publish(
         ZoneError: a zone or the outbox cannot be written.
         ZoneKeyError: the platform has no key to sign or to seal evidence with.
     """
-    way_out = target_named(target)
+    if target is not None:
+        target_named(target)
     ledger.verify()
     make_private(deployment.scratch)
     try:
         with tempfile.TemporaryDirectory(prefix=_WORK, dir=deployment.scratch) as work:
             return _publish(
-                deployment, ledger, publication, policy, actor, way_out, request, Path(work)
+                deployment, ledger, publication, policy, actor, target, request, Path(work)
             )
     except AuthorisationError as error:
         record_refusal(
@@ -121,7 +120,7 @@ def _publish(
     publication: Publication,
     policy: DdgPolicy,
     actor: Actor,
-    target: Target,
+    wanted: str | None,
     request: str | None,
     work: Path,
 ) -> Published:
@@ -131,6 +130,7 @@ def _publish(
         _clear_leftovers(work)
         check_anchors(con, ANCHORED, ledger)
         content = candidate_fingerprint(con, publication.name)
+        code = code_version(deployment)
 
         def ask(records: Records) -> Authority:
             authority = authorise(
@@ -138,16 +138,20 @@ def _publish(
                 publication.name,
                 content,
                 candidate_gates(),
+                at=ledger.now(),
                 request=request,
                 publication_digest=publication.digest,
                 policy_digest=policy.digest,
+                code_version=code,
             )
-            check_role(authority.request.id, Action.RELEASE, actor.identity, _RELEASER)
+            check_role(authority.request.id, Action.RELEASE, actor.identity, RELEASER)
             check_releaser(authority, actor)
             return authority
 
         authority = ask(ledger)
         check_circulated(con, publication, policy)
+        target = target_named(target_of(ledger, authority.request, wanted))
+        order(ledger, authority.request, actor, content)
         con.execute("begin")
         table = _copied(con, publication, content)
         release = describe(con, table, publication, policy, authority)

@@ -14,12 +14,13 @@ from enum import StrEnum
 from typing import Any
 
 from deid_platform.core.errors import AuthorisationError
-from deid_platform.core.workflow import State
+from deid_platform.core.workflow import Action, State
 from deid_platform.governance.chain import Records
 from deid_platform.governance.destinations import Destination
-from deid_platform.governance.events import ActionRefused, Event, RequestReleased
+from deid_platform.governance.events import ActionRefused, Event
+from deid_platform.governance.facts import digest_of
 from deid_platform.governance.ledger import Ledger
-from deid_platform.governance.requests import Actor, Request, digest_of, request_of, requests
+from deid_platform.governance.requests import Actor, Request, request_of, requests
 from deid_platform.governance.transfer_events import (
     DestructionConfirmed,
     TransferCompleted,
@@ -167,11 +168,9 @@ def approval_of(request: Request) -> int:
     Raises:
         AuthorisationError: there is none.
     """
-    before = 0
-    for entry in request.history:
-        if entry.kind == RequestReleased.kind and before:
-            return before
-        before = entry.sequence
+    approved = [one for one in request.decisions if one.action is Action.APPROVE_RELEASE]
+    if approved:
+        return approved[-1].sequence
     raise AuthorisationError(request.id, "no approval is on record", "nothing was sent")
 
 

@@ -214,6 +214,8 @@ def test_masking_at_fault_is_stopped_by_the_gates_and_by_the_ledger(
     assert {stopped_by, "certificate"} <= failed(outcome, f"candidate/{name}")
     # Nobody can approve it, and the release asset refuses it too.
     request = copied.request(name)
+    copied.reviewed(request)
+    assert isinstance(copied.validated(request).exception, AuthorisationError)
     refused = copied.deid("approve", request, "--role", "data_steward", "--as", BEN)
     assert isinstance(refused.exception, AuthorisationError)
     refused = copied.deid("release", request, "--as", DANA)

@@ -10,6 +10,7 @@ from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
 from deid_platform.governance.events import SafeHarborAttested
 from tests.support.governance import World, world
+from tests.support.people import people
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def deid(one: World, *words: str):
     environment = {
         "DEID_PROJECT": str(one.deployment.project),
         "DEID_HOME": str(one.deployment.home),
+        "DEID_SIGNING_KEY": str(people().folder / "keys"),
     }
     result = CliRunner(env=environment).invoke(build_app(), words)
     assert result.exit_code == 0, result.output
@@ -46,7 +48,7 @@ def test_a_determination_is_shown_stated_and_lost_when_the_table_changes(made):
         deid(
             made,
             *("determine", "state", "visits", "--actual-knowledge", "none", *said),
-            *("--as", "ben.cho", "--json"),
+            *("--as", "eli.park", "--json"),
         )
     )
     assert told["stands"]

@@ -32,10 +32,10 @@ def test_status_shows_what_waits_for_whom(copied: Site) -> None:
     (waits,) = copied.asked("status")["waiting"]
     assert waits["request"] == request
     assert waits["publication"] == PUBLICATION
-    assert waits["role"] == "data_steward"
+    assert waits["role"] == "privacy_reviewer"
     copied.approve(request)
     (waits,) = copied.asked("status")["waiting"]
-    assert waits["role"] != "data_steward"
+    assert waits["role"] == "data_engineer"
 
 
 def test_status_for_people_is_a_table_of_counts(finished: Finished) -> None:

@@ -73,6 +73,6 @@ def test_nothing_is_released_under_a_ledger_that_was_swapped(tmp_path):
     swapped = world(tmp_path / "there").ledger
     here.ledger = swapped
     here.record()
-    here.approve(here.submit().id)
+    here.decided(here.submit().id)
     with pytest.raises(LedgerError, match="another ledger"):
         here.publish()

@@ -11,7 +11,6 @@ from deid_platform.core.errors import EvidenceError, LedgerError
 from deid_platform.core.workflow import Role
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
-from deid_platform.governance import decisions
 from deid_platform.governance.answers import Answer
 from deid_platform.governance.answers.approvals import approvals
 from deid_platform.governance.answers.coverage import coverage
@@ -22,7 +21,8 @@ from deid_platform.governance.events import GateEvaluated, RequestReleased, Safe
 from deid_platform.governance.packet.folder import REPORT
 from deid_platform.governance.packet.since import since_release
 from tests.support.evidence import VISITS, build, evidence_world, release, with_more
-from tests.support.governance import BEN, NAME, World
+from tests.support.governance import NAME, World
+from tests.support.people import REVIEWER, actor
 
 TABLE = "deidentified/visits"
 
@@ -70,7 +70,7 @@ def stated(world: World, content: str) -> None:
         answer=Knowledge.NONE,
         scenarios="occupations, publicised events, prior releases",
         role=Role.PRIVACY_REVIEWER,
-        actor=BEN,
+        actor=actor(REVIEWER),
     )
 
 
@@ -117,13 +117,7 @@ def test_a_release_whose_packet_is_gone_is_not_covered(world: World):
 def test_a_recalled_release_whose_files_are_still_here_is_not_covered(world: World):
     release(world)
     (entry,) = world.ledger.entries(kinds=[RequestReleased])
-    decisions.recall(
-        world.ledger,
-        request=entry.payload["request"],
-        reason="A county is wrong",
-        role=Role.DATA_STEWARD,
-        actor=BEN,
-    )
+    world.recall(entry.payload["request"])
     assert any("is recalled, and its files are still here" in w for w in covered(world).problems)
 
 
@@ -175,7 +169,7 @@ def test_approvals_name_each_person_role_and_entry(world: World):
 
 def test_one_person_in_two_roles_is_found(world: World):
     request = world.submit()
-    world.approve(request.id)
+    world.decided(request.id)
     world.ledger.append(
         RequestReleased(
             request=request.id,

@@ -15,8 +15,9 @@ from deid_platform.governance.determinations import (
 )
 from deid_platform.governance.events import SafeHarborAttested
 from deid_platform.governance.ledger import Ledger
-from deid_platform.governance.requests import Actor
-from tests.support.governance import BEN, CHECKOUT
+from deid_platform.governance.request_events import KnowledgeStated
+from tests.support.governance import CHECKOUT
+from tests.support.people import PIPELINE, REVIEWER, STEWARD, actor, appoint, unsigned
 from tests.support.tables import visits_contract
 
 TABLE = "deidentified/visits"
@@ -25,7 +26,9 @@ SCENARIOS = "occupations, publicised events, relations, prior releases"
 
 @pytest.fixture
 def ledger(ledger_url):
-    return Ledger.open(ledger_url)
+    opened = Ledger.open(ledger_url)
+    appoint(opened)
+    return opened
 
 
 def attested(fingerprint: str = "sha256:1") -> SafeHarborAttested:
@@ -43,7 +46,7 @@ def state(ledger: Ledger, answer: Knowledge = Knowledge.NONE, **changes):
         "answer": answer,
         "scenarios": SCENARIOS,
         "role": Role.PRIVACY_REVIEWER,
-        "actor": BEN,
+        "actor": actor(REVIEWER),
         **changes,
     }
     return state_actual_knowledge(ledger, **said)
@@ -92,13 +95,25 @@ def test_a_statement_counts_for_the_content_it_was_made_on_only(ledger):
     ("changes", "words"),
     [
         ({"role": Role.DATA_ENGINEER}, "data_engineer"),
-        ({"actor": Actor.of("service:pipeline", "deid")}, "a service in the role"),
+        ({"actor": PIPELINE}, "a service in the role"),
         ({"scenarios": "  "}, "scenarios"),
         ({"scenarios": "two\nlines of them"}, "scenarios"),
         ({"table": "deidentified/other"}, "attested nothing"),
+        ({"actor": unsigned(REVIEWER)}, "only with a signature"),
+        ({"actor": actor(REVIEWER, STEWARD)}, "SIG-05"),
+        ({"actor": actor(STEWARD)}, "SIG-10"),
     ],
 )
 def test_a_statement_by_the_wrong_role_or_about_nothing_is_refused(ledger, changes, words):
     ledger.append(attested())
     with pytest.raises(AuthorisationError, match=words):
         state(ledger, **changes)
+
+
+def test_a_statement_that_is_not_what_was_signed_does_not_count(ledger):
+    ledger.append(attested())
+    state(ledger, Knowledge.UNSURE)
+    (entry,) = ledger.entries(kinds=[KnowledgeStated])
+    ledger.append(KnowledgeStated(**{**entry.event.payload(), "answer": "none"}))
+    with pytest.raises(AuthorisationError, match="nobody has stated"):
+        check_safe_harbor(ledger, TABLE, "sha256:1")

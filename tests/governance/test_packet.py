@@ -224,7 +224,7 @@ def test_nothing_leaves_without_a_key_for_its_evidence(tmp_path: Path, missing):
 def test_nothing_leaves_when_the_approved_score_sheet_cannot_be_made_again(tmp_path: Path):
     world = evidence_world(tmp_path)
     request = world.submit()
-    world.approve(request.id)
+    world.decided(request.id)
     from deid_platform.core.zones import Zone
     from deid_platform.engine.database import open_zone
 

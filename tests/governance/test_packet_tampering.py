@@ -175,7 +175,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     first = world.publish()
     world.build([*ROWS, ("Mono", 2024, 31, 30, 13000, 0)])
     request = world.submit()
-    world.approve(request.id)
+    world.decided(request.id)
     second = world.publish()
     return Scene(world=world, first=first.release, second=second.release)
 
@@ -251,7 +251,7 @@ def edit_approval(scene: Scene) -> None:
     scene.edit_ledger(
         (
             "update ledger_events set payload = replace(payload, 'ben.cho', 'eve.roe') "
-            "where kind = 'request.approved'",
+            "where kind = 'request.decided'",
             (),
         )
     )
@@ -357,7 +357,7 @@ def test_tampering_is_found(scene: Scene, name: str):
 
 def test_a_chain_rewritten_from_the_approval_on_is_found_by_the_packet(scene: Scene):
     head = scene.world.ledger.head()
-    scene.rewrite_from("request.approved", by="person:eve.roe")
+    scene.rewrite_from("request.decided", by="person:eve.roe")
     scene.world.ledger.verify()
 
     assert "events" in scene.found()
@@ -379,7 +379,7 @@ def test_a_release_without_its_packet_is_not_delivered_again(scene: Scene):
 def test_a_candidate_rebuilt_after_the_approval_is_not_released(scene: Scene):
     scene.world.build([*ROWS, ("Inyo", 2024, 55, 50, 18000, 0)])
     request = scene.world.submit()
-    scene.world.approve(request.id)
+    scene.world.decided(request.id)
     scene.world.build([*ROWS, ("Inyo", 2024, 56, 50, 18000, 0)])
     before = sorted(scene.world.deployment.evidence.iterdir())
 
@@ -392,4 +392,7 @@ def test_a_candidate_rebuilt_after_the_approval_is_not_released(scene: Scene):
 def test_a_packet_says_in_full_who_decided(scene: Scene):
     manifest = read_manifest(scene.packet)
     decided = artefact_of(scene.packet, manifest, "request/decisions")
-    assert [one["payload"]["by"] for one in decided] == ["person:ana.ruiz", "person:ben.cho"]
+    people = ["ana.ruiz", "eli.park", "eli.park", "gus.ortiz", "hana.kim", "ben.cho", "max.hale"]
+    people += ["nora.quinn", "dana.lee"]
+    told = [one["payload"]["by"] for one in decided if one["kind"] == "request.decided"]
+    assert told == [f"person:{name}" for name in people]

@@ -16,17 +16,17 @@ from deid_platform.core.errors import (
     LedgerError,
     ZoneError,
 )
-from deid_platform.core.workflow import Role, State
+from deid_platform.core.workflow import Action, Role, State
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.fingerprint import fingerprint
-from deid_platform.governance import decisions
 from deid_platform.governance import publish as publish_module
 from deid_platform.governance.events import ActionRefused, RequestReleased
 from deid_platform.governance.publish import publish
-from deid_platform.governance.requests import Actor, request_of
+from deid_platform.governance.requests import request_of
 from deid_platform.governance.targets import target_names
 from tests.support.governance import ANA, BEN, DANA, NAME, ROWS, World
+from tests.support.people import PIPELINE, STEWARD
 from tests.support.releases import another_world, count, nothing_is_out, outbox, released_rows
 
 CHANGED = (*ROWS[:-1], ("Alpine", 2024, 26, 20, 1200, 0))
@@ -46,9 +46,9 @@ def test_a_release_puts_the_reviewed_content_into_the_zone_and_the_outbox(world)
     assert done.new
     assert done.folder == world.deployment.outbox / NAME / approved.release_id
     with open_zone(world.deployment, None, reading=[Zone.RELEASE]) as con:
-        assert fingerprint(con, f"release.main.{NAME}") == approved.binding.fingerprint
+        assert fingerprint(con, f"release.main.{NAME}") == approved.fingerprint
     assert request_of(world.ledger, approved.id).state is State.RELEASED
-    digits = approved.binding.fingerprint.rpartition(":")[2][:8]
+    digits = approved.fingerprint.rpartition(":")[2][:8]
     stem = f"{NAME}_2023_2024_{digits}"
     assert done.files == tuple(
         sorted(
@@ -125,7 +125,7 @@ def test_the_manifest_lists_every_file_and_what_was_decided_on(world):
     for one in manifest["files"]:
         content = (done.folder / one["name"]).read_bytes()
         assert (one["bytes"], one["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
-    assert manifest["content_fingerprint"] == approved.binding.fingerprint
+    assert manifest["content_fingerprint"] == approved.fingerprint
     assert manifest["request"] == approved.id
     assert manifest["rows"] == len(ROWS)
     assert all(gate["passed"] for gate in manifest["gates"])
@@ -163,7 +163,7 @@ def test_without_a_request_or_approval_nothing_leaves_and_the_refusal_is_recorde
 
 
 def test_without_its_gates_nothing_leaves(world):
-    content = world.approved().binding.fingerprint
+    content = world.approved().fingerprint
     gate = publish_module.candidate_gates()[-1]
     world.evaluate(content, gates=[gate], failing=[gate])
     with pytest.raises(AuthorisationError, match=f"gate {gate} did not pass"):
@@ -190,7 +190,7 @@ def test_neither_requester_nor_approver_carries_out_the_release(world, actor):
 
 def test_the_service_may_carry_out_what_people_decided(world):
     approved = world.approved()
-    assert world.publish(approved.id, Actor.of("service:dagster", "deid")).new
+    assert world.publish(approved.id, PIPELINE).new
 
 
 def test_a_policy_changed_after_approval_is_refused(world):
@@ -219,7 +219,7 @@ def test_a_withdrawal_while_the_bundle_is_written_stops_the_release(world, monke
 
     def withdrawn_meanwhile(*args):
         original(*args)
-        decisions.withdraw(world.ledger, request=approved.id, reason="wait", actor=ANA)
+        world.act(approved.id, Action.WITHDRAW, ANA, Role.REQUESTER, reason="wait")
 
     monkeypatch.setattr(publish_module, "write_manifest", withdrawn_meanwhile)
     with pytest.raises(AuthorisationError, match="is withdrawn"):
@@ -231,9 +231,7 @@ def test_a_withdrawal_while_the_bundle_is_written_stops_the_release(world, monke
 def test_a_recalled_release_cannot_be_repeated(world):
     approved = world.approved()
     world.publish(approved.id)
-    decisions.recall(
-        world.ledger, request=approved.id, reason="wrong year", role=Role.DATA_STEWARD, actor=BEN
-    )
+    world.act(approved.id, Action.RECALL, STEWARD, Role.DATA_STEWARD, reason="wrong year")
     with pytest.raises(AuthorisationError, match="is recalled"):
         world.publish(approved.id)
 
@@ -242,7 +240,7 @@ def test_a_newer_release_supersedes_the_older_one(world):
     first = world.approved()
     world.publish(first.id)
     world.build(CHANGED)
-    second = world.approve(world.submit().id)
+    second = world.up_to(world.submit().id, State.RELEASE_APPROVED)
     world.publish(second.id)
     assert request_of(world.ledger, first.id).state is State.SUPERSEDED
     assert request_of(world.ledger, second.id).state is State.RELEASED
@@ -305,7 +303,7 @@ def test_a_broken_ledger_authorises_nothing(world):
 @pytest.mark.parametrize("label", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx", "  =1", "\n=1", "＝1"])
 def test_a_label_that_a_spreadsheet_would_run_is_refused_without_being_quoted(world, label):
     world.build([*ROWS, (label, 2024, 30, 20, 1000, 0)])
-    world.approve(world.submit().id)
+    world.up_to(world.submit().id, State.RELEASE_APPROVED)
     with pytest.raises(GateError, match=r"column county: 1 cells") as raised:
         world.publish()
     assert label.strip() not in str(raised.value).replace("(= + - @", "")
@@ -328,7 +326,7 @@ def test_a_table_that_has_no_place_in_a_public_file_is_refused(world, change, wo
         con.execute(f"alter table candidate.{NAME} {change}")
     world.record()
     with pytest.raises(GateError, match=words):
-        world.publish(world.approve(world.submit().id).id)
+        world.publish(world.up_to(world.submit().id, State.RELEASE_APPROVED).id)
     assert nothing_is_out(world)
 
 

@@ -21,9 +21,8 @@ from deid_platform.core.errors import (
     TransferError,
     ZoneError,
 )
-from deid_platform.core.workflow import Role
 from deid_platform.engine.deployment import Deployment
-from deid_platform.governance import decisions, sending
+from deid_platform.governance import sending
 from deid_platform.governance.archive import pack
 from deid_platform.governance.channels import base, channel_names
 from deid_platform.governance.destinations import Destination
@@ -230,7 +229,7 @@ def test_a_release_arrives_byte_for_byte_and_is_recorded_with_what_was_read_back
     approval = next(
         entry for entry in world.ledger.entries(subject=NAME) if entry.sequence == event.approval
     )
-    assert approval.kind == "request.approved"
+    assert approval.payload["action"] == "approve_release"
     assert event.by == "person:dana.lee"
 
 
@@ -423,13 +422,7 @@ class TestRefusals:
 
     def test_what_was_recalled(self, world, there):
         sender = released(world, {})
-        decisions.recall(
-            world.ledger,
-            request=sender.request,
-            reason="A county is wrong",
-            role=Role.DATA_STEWARD,
-            actor=BEN,
-        )
+        world.recall(sender.request)
         self.refused(world, there, "the request is recalled")
 
     def test_a_destination_that_the_register_refuses(self, world, there):
@@ -617,13 +610,7 @@ class TestDestruction:
         self, world, request, tmp_path
     ):
         sender, done = self.sent(world, request, tmp_path)
-        decisions.recall(
-            world.ledger,
-            request=sender.request,
-            reason="A county is wrong",
-            role=Role.DATA_STEWARD,
-            actor=BEN,
-        )
+        world.recall(sender.request)
         (one,) = owed(world.ledger, date(2026, 1, 1))
         assert (one.transfer.id, one.why) == (done.id, "the release is recalled")
 

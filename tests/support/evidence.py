@@ -10,6 +10,7 @@ from deid_platform.engine.assess import assess_publication
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.mask import mask_publication
+from deid_platform.engine.running_code import code_version
 from deid_platform.governance.events import AssessmentRecorded, CandidateBuilt
 from deid_platform.governance.publish import candidate_fingerprint
 from tests.support.governance import NAME, World
@@ -88,6 +89,8 @@ def build(world: World, visits: dict[int, dict[str, tuple[int, int]]] = VISITS) 
                 rows=sum(map(len, visits.values())),
                 score_sheet_digest=sheet.digest,
                 source_fingerprint=source,
+                columns=publication.table_columns,
+                code_version=code_version(world.deployment),
             ),
         ]
     )
@@ -97,7 +100,7 @@ def build(world: World, visits: dict[int, dict[str, tuple[int, int]]] = VISITS) 
 def release(world: World) -> str:
     """Request, approve and release what is there; the release's id."""
     request = world.submit()
-    world.approve(request.id)
+    world.decided(request.id)
     return world.publish(request.id).release
 
 

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from deid_platform.core.declaration import parse_publication
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
-from deid_platform.core.workflow import Role
+from deid_platform.core.workflow import Action, Role, State
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.initialise import initialise
 from deid_platform.engine.publications import load_policy
+from deid_platform.engine.running_code import code_version
 from deid_platform.governance import decisions
-from deid_platform.governance.authority import candidate_asset, candidate_gates
 from deid_platform.governance.events import CandidateBuilt, GateEvaluated
+from deid_platform.governance.facts import candidate_asset, candidate_gates
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.publish import Published, current_fingerprint, publish
 from deid_platform.governance.requests import Actor, Request
+from deid_platform.governance.step_checks import QUESTIONS
+from tests.support.people import (
+    DEPUTY,
+    DIRECTOR,
+    ENGINEER,
+    EXPERT,
+    PIPELINE,
+    REQUESTER,
+    REVIEWER,
+    STEWARD,
+    VALIDATOR,
+    actor,
+    appoint,
+)
 
 CHECKOUT = Path(__file__).parents[2]
-ANA, BEN, DANA = (Actor.of(name, "tester") for name in ("ana.ruiz", "ben.cho", "dana.lee"))
+ANA, BEN, DANA = (actor(name) for name in (REQUESTER, STEWARD, ENGINEER))
 NAME = "visits_by_county"
 BLOCK = {
     "title": "Visits by county",
@@ -44,6 +60,44 @@ ROWS: tuple[Row, ...] = (
     ("California", 2023, 64, 50, 51200, 0),
     ("Alpine", 2024, 25, 20, 1200, 0),
 )
+
+
+def form(**fields: Any) -> dict[str, Any]:
+    """A complete request form for the one publication, with some fields changed."""
+    complete = {
+        "dataset": NAME,
+        "unit": "Epidemiology",
+        "purpose": "public_release",
+        "secondary_use": True,
+        "description": "The yearly open data table",
+        "sources": ["visits"],
+        "period": "2023 to 2024",
+        "population": "Residents with a visit",
+        "data_elements": [
+            {"name": "county", "kind": "sub_state_geography", "justification": "Shown by county"},
+            {"name": "visit_year", "kind": "year", "justification": "Shown by year"},
+            {"name": "visit_count", "kind": "measure", "justification": "What is published"},
+            {"name": "person_count", "kind": "measure", "justification": "Decides on hiding"},
+            {"name": "population_count", "kind": "measure", "justification": "The denominator"},
+        ],
+        "recipients": [{"name": "Everybody", "kind": "public"}],
+        "destination": "open_data",
+        "retention_until": "permanent",
+        "frequency": "yearly",
+        "record_level": False,
+        "method": "ddg_aggregate",
+        "method_justification": "A public aggregate goes through the guideline",
+        "publication_intent": "open_data",
+        "open_data": {
+            "individual": False,
+            "prohibited": False,
+            "sole_source_without_sensitivities": True,
+            "mandate": True,
+        },
+        "is_research": False,
+        "funds_transfer": False,
+    }
+    return {name: value for name, value in (complete | fields).items() if value is not None}
 
 
 @dataclass
@@ -72,6 +126,8 @@ class World:
                 policy_digest=self.policy.digest,
                 rows=len(ROWS),
                 score_sheet_digest="5" * 64,
+                columns=self.publication.table_columns,
+                code_version=code_version(self.deployment),
             )
         )
         self.evaluate(content, failing=failing)
@@ -105,27 +161,95 @@ class World:
             for gate in (candidate_gates() if gates is None else gates)
         )
 
-    def submit(self, actor: Actor = ANA) -> Request:
+    def submit(self, actor: Actor = ANA, **fields: Any) -> Request:
         """Request the candidate as it stands."""
         self.requested += 1
         return decisions.submit(
             self.ledger,
             request=f"req-{self.requested:04}",
-            publication=NAME,
-            fingerprint=current_fingerprint(self.deployment, NAME),
-            purpose="The yearly open data table",
+            form=form(**fields),
             actor=actor,
+            fingerprint=current_fingerprint(self.deployment, NAME),
+        )
+
+    def act(
+        self, request: str, action: Action, by: str | Actor, role: Role, **content: Any
+    ) -> Request:
+        """One step of a request."""
+        command = {name: content.pop(name) for name in ("reason", "conditions") if name in content}
+        return decisions.act(
+            self.ledger,
+            by if isinstance(by, Actor) else actor(by),
+            decisions.Command(
+                action=action,
+                request=request,
+                role=role,
+                content=content,
+                **command,
+            ),
+        )
+
+    def review(self, request: str) -> Request:
+        """Start the review and approve for execution."""
+        self.act(request, Action.START_REVIEW, REVIEWER, Role.PRIVACY_REVIEWER)
+        return self.act(
+            request,
+            Action.APPROVE_FOR_EXECUTION,
+            REVIEWER,
+            Role.PRIVACY_REVIEWER,
+            answers=dict.fromkeys(QUESTIONS, True),
+        )
+
+    def execute(self, request: str) -> Request:
+        """Have the pipeline record what it ran."""
+        return self.act(request, Action.RECORD_EXECUTION, PIPELINE, Role.DATA_ENGINEER)
+
+    def validate(self, request: str) -> Request:
+        """Validate as the second person."""
+        return self.act(
+            request,
+            Action.VALIDATE,
+            VALIDATOR,
+            Role.VALIDATOR,
+            verdict="passed",
+            sampled=20,
+            findings="Twenty rows looked at, none tells on anybody",
+        )
+
+    def determine(self, request: str) -> Request:
+        """Determine by the score sheet, as the expert."""
+        return self.act(
+            request,
+            Action.DETERMINE,
+            EXPERT,
+            Role.EXPERT,
+            explanation="Small cells are hidden and the certificate holds",
         )
 
     def approve(self, request: str, actor: Actor = BEN, role: Role = Role.DATA_STEWARD) -> Request:
-        """Approve as the data steward."""
-        return decisions.approve(
-            self.ledger,
-            request=request,
-            fingerprint=current_fingerprint(self.deployment, NAME),
-            role=role,
-            actor=actor,
-        )
+        """Approve the release in one role, by default as the data steward."""
+        return self.act(request, Action.APPROVE_RELEASE, actor, role)
+
+    def up_to(self, request: str, state: State) -> Request:
+        """Take a request through every step that leads to a state."""
+        steps: dict[State, Callable[[str], Request]] = {
+            State.APPROVED_FOR_EXECUTION: self.review,
+            State.EXECUTED: self.execute,
+            State.VALIDATED: self.validate,
+            State.LEGAL_CLEARED: self.determine,
+            State.RELEASE_APPROVED: self.approve_by_all,
+        }
+        for reached, step in steps.items():
+            one = step(request)
+            if reached is state:
+                return one
+        raise AssertionError(state)
+
+    def approve_by_all(self, request: str) -> Request:
+        """The steward, the deputy director and the director."""
+        self.approve(request)
+        self.approve(request, actor(DEPUTY), Role.DEPUTY_DIRECTOR)
+        return self.approve(request, actor(DIRECTOR), Role.DIRECTOR)
 
     def publish(self, request: str | None = None, actor: Actor = DANA) -> Published:
         """Release."""
@@ -139,9 +263,17 @@ class World:
         )
 
     def approved(self) -> Request:
-        """A candidate, requested and approved."""
+        """A candidate, requested and approved by everybody who must."""
         self.build()
-        return self.approve(self.submit().id)
+        return self.decided(self.submit().id)
+
+    def decided(self, request: str) -> Request:
+        """A request taken through every gate, each by another person."""
+        return self.up_to(request, State.RELEASE_APPROVED)
+
+    def recall(self, request: str, reason: str = "wrong year") -> Request:
+        """Recall a release as the steward."""
+        return self.act(request, Action.RECALL, STEWARD, Role.DATA_STEWARD, reason=reason)
 
 
 def world(folder: Path, ledger_url: str | None = None) -> World:
@@ -155,7 +287,9 @@ def world(folder: Path, ledger_url: str | None = None) -> World:
     environment = {} if ledger_url is None else {"DEID_LEDGER_URL": ledger_url}
     deployment = Deployment(project=project, home=folder / "home", environment=environment)
     initialise(deployment)
-    return opened(deployment)
+    made = opened(deployment)
+    appoint(made.ledger, (NAME,))
+    return made
 
 
 def opened(deployment: Deployment) -> World:
@@ -163,13 +297,14 @@ def opened(deployment: Deployment) -> World:
     return World(
         deployment=deployment,
         publication=parse_publication(NAME, {**BLOCK, "policy": "calhhs_ddg_2"}, name=NAME),
-        policy=_policy(),
+        policy=the_policy(),
         ledger=Ledger.open(deployment.ledger_url),
     )
 
 
 @cache
-def _policy() -> DdgPolicy:
+def the_policy() -> DdgPolicy:
+    """The policy of the one publication."""
     checkout = Deployment(project=CHECKOUT, home=CHECKOUT, environment={})
     return load_policy("calhhs_ddg_2", checkout)
 

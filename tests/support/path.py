@@ -27,6 +27,7 @@ from deid_platform.engine.fingerprint import fingerprint
 from deid_platform.engine.initialise import initialise
 from deid_platform.engine.sql import qualified
 from deid_platform.engine.synthetic import Scenario, generate
+from deid_platform.governance.demonstration import KEYS
 from tests.support.canaries import Sighting, sightings
 from tests.support.synthetic import POPULATION
 
@@ -76,6 +77,7 @@ class Site:
             del os.environ[name]
         os.environ |= {"DEID_HOME": str(self.home), "DEID_PROJECT": str(self.project)}
         os.environ |= {"DAGSTER_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+        os.environ["DEID_SIGNING_KEY"] = str(self.home / KEYS)
         try:
             yield
         finally:
@@ -148,14 +150,57 @@ class Site:
         """The file of a month's visits."""
         return self.deployment.landing / "ed_visits" / f"ed_visits-{month}.csv"
 
+    def form(self, publication: str = PUBLICATION) -> Path:
+        """A complete request form for a publication, as a file."""
+        form = self.asked("request", "draft", publication)
+        form |= {
+            "unit": "Epidemiology",
+            "description": "The yearly open data table",
+            "period": "The months delivered",
+            "population": "Residents with a visit",
+            "method_justification": "A public aggregate goes through the guideline",
+        }
+        for element in form["data_elements"]:
+            element["justification"] = "Part of the public table"
+        form["open_data"]["mandate"] = True
+        file = self.home / f"request-{publication}.yaml"
+        file.write_text(json.dumps(form), "utf-8")
+        return file
+
     def request(self, publication: str = PUBLICATION) -> str:
         """Ask for a release; the request's id."""
-        purpose = ("--purpose", "The yearly open data table", "--as", ANA)
-        return str(self.asked("request", publication, *purpose)["request"])
+        form = str(self.form(publication))
+        return str(self.asked("request", publication, "--from", form, "--as", ANA)["request"])
+
+    def reviewed(self, request: str) -> None:
+        """Have a request reviewed and executed."""
+        self.asked("review", request, "--yes", "--as", "eli.park")
+        self.asked("execute", request)
+
+    def validated(self, request: str) -> Result:
+        """Validate as the second person."""
+        found = ("--findings", "Looked at twenty rows", "--yes", "--as", "gus.ortiz")
+        return self.deid("validate", request, *found, "--json")
 
     def approve(self, request: str) -> None:
-        """Approve a release as another person."""
-        self.asked("approve", request, "--role", "data_steward", "--as", BEN)
+        """Take a request through every gate, each by another person.
+
+        Raises:
+            AssertionError: a gate refused.
+        """
+        if self.asked("request", "show", request)["state"] == "submitted":
+            self.asked("review", request, "--yes", "--as", "eli.park")
+        self.asked("execute", request)
+        if self.validated(request).exit_code != 0:
+            raise AssertionError(f"deid validate: {request}")
+        why = ("--explanation", "Small cells are hidden, the certificate holds")
+        self.asked("determine", "request", request, *why, "--as", "hana.kim")
+        for name, role in (
+            (BEN, "data_steward"),
+            ("max.hale", "deputy_director"),
+            ("nora.quinn", "director"),
+        ):
+            self.asked("approve", request, "--role", role, "--as", name)
 
     def sql(self, zone: Zone, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Rows of a query on one zone."""
@@ -284,6 +329,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     canaries = deliver_visits(site, folder / "canaries.json")
     if SAMPLE.is_dir():
         shutil.copytree(SAMPLE, site.deployment.landing / "synthea")
+    site.asked("demo", "--people")
     done = site.deid("run", "--json")
     if not done.stdout:
         raise AssertionError(f"deid run: {done.exception}")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from deid_platform.governance.authority import Authority, candidate_asset
+from deid_platform.governance.authority import Authority
 from deid_platform.governance.chain import Entry, Records
 from deid_platform.governance.events import (
     AssessmentRecorded,
@@ -21,6 +21,7 @@ from deid_platform.governance.events import (
     TableDeidentified,
     TablePromoted,
 )
+from deid_platform.governance.facts import candidate_asset
 
 RESTRICTED_FIELDS = frozenset(
     {"counts", "blanks", "rows", "rows_in", "rows_loaded", "rows_quarantined", "os_user"}
