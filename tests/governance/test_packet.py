@@ -27,7 +27,7 @@ from deid_platform.governance.packet.verify import verify_packet
 from tests.support.canaries import sightings
 from tests.support.evidence import VISITS, build, evidence_world, release, with_more
 from tests.support.governance import NAME, World
-from tests.support.register import office, put_in_force
+from tests.support.people import people
 from tests.support.releases import count
 
 CANARY = (73_331, 73_337)
@@ -240,8 +240,7 @@ def test_nothing_leaves_when_the_approved_score_sheet_cannot_be_made_again(tmp_p
 
 def test_the_register_in_force_is_in_the_packet_and_its_keys_are_not(tmp_path: Path):
     world = evidence_world(tmp_path)
-    here = office(tmp_path / "office")
-    put_in_force(world.ledger, here)
+    here = people()
     name = release(world)
     folder = world.deployment.evidence / name
     standard = artefact_of(folder, read_manifest(folder), "governance/method_standard")

@@ -25,13 +25,13 @@ from deid_platform.engine.sql import qualified
 from deid_platform.governance.answers.answer import Answer, Line, entries
 from deid_platform.governance.chain import Entry
 from deid_platform.governance.events import (
-    ActualKnowledgeStated,
     RequestReleased,
     SafeHarborAttested,
 )
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.packet.folder import ANNEX, artefact_of, read_manifest, unpacked
 from deid_platform.governance.packet.masked import profile
+from deid_platform.governance.request_events import KnowledgeStated
 
 QUESTION = "What changed since the last determination?"
 _NOTHING = "nothing changed"
@@ -89,7 +89,7 @@ def table_drift(deployment: Deployment, ledger: Ledger, table: str) -> Answer:
         EvidenceError: nobody has made a statement on it.
         ZoneError: the table cannot be read.
     """
-    stated = list(ledger.entries(kinds=[ActualKnowledgeStated], subject=table))[-1:]
+    stated = list(ledger.entries(kinds=[KnowledgeStated], subject=table))[-1:]
     if not stated:
         raise EvidenceError(
             table,
