@@ -30,8 +30,8 @@ from tests.support.governance import NAME, World
 from tests.support.people import people
 from tests.support.releases import count
 
-CANARY = (73_331, 73_337)
-"""Visits of hidden cells: numbers that stand nowhere else."""
+CANARY = (733_315_799, 733_373_911)
+"""Visits of hidden cells: numbers that stand nowhere else, too long to be in a digest by chance."""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,7 @@ def test_a_packet_holds_every_group_of_evidence(folder: Path):
     assert {one["name"] for one in manifest["absent"]} <= {
         "governance/method_standard",
         "release/registered_flows",
+        "request/form",
         "third_party/terms",
         "request/signatures",
     }

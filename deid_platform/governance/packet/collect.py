@@ -6,14 +6,12 @@ the publication group.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance.chain import Records
 from deid_platform.governance.packet.artefact import (
-    Absent,
     Artefact,
     Audience,
     Group,
@@ -21,9 +19,10 @@ from deid_platform.governance.packet.artefact import (
 )
 from deid_platform.governance.packet.determination import class_sizes, score_sheet, validation
 from deid_platform.governance.packet.execution import columns, execution, governance
-from deid_platform.governance.packet.facts import full, shown
+from deid_platform.governance.packet.facts import full
 from deid_platform.governance.packet.masked import pictures, restricted
 from deid_platform.governance.packet.registered import registered
+from deid_platform.governance.packet.requested import released, requested, third_party
 from deid_platform.governance.packet.subject import Evidence, Subject
 
 if TYPE_CHECKING:
@@ -54,92 +53,29 @@ def collect(
     rules, no_rules = registered(
         records, publication.name, datetime.fromisoformat(subject.built_at)
     )
+    asked, unasked = requested(subject)
+    terms, no_terms = third_party(records, subject)
     artefacts = [
         *governance(subject),
         *rules,
-        *_request(subject),
+        *asked,
         *execution(subject),
         *treated,
         *validation(subject),
         *sheet,
         *masked,
         *shape,
-        *_release(subject),
+        *released(subject),
+        *terms,
         *_publication(subject),
         _ledger(subject),
     ]
-    absent = [*no_rules, *no_sheet, *not_masked, *no_shape, *untreated, *_not_applicable(subject)]
+    absent = [*no_rules, *no_sheet, *not_masked, *no_shape, *untreated, *no_terms, *unasked]
     return Evidence(
         artefacts=tuple(artefacts),
         absent=tuple(absent),
         pictures=pictures(con, subject.table, publication),
     )
-
-
-def _request(subject: Subject) -> list[Artefact]:
-    request = subject.authority.request
-    return [
-        json_artefact(
-            Group.REQUEST,
-            "request",
-            "Who asked for what, and why.",
-            {
-                "id": request.id,
-                "publication": request.publication,
-                "purpose": request.purpose,
-                "requester": str(request.requester),
-                "submitted_at": request.submitted_at,
-                "method": "CalHHS Data De-Identification Guidelines, aggregate",
-                "method_justification": (
-                    "A public table of counts: small numbers are scored and hidden under "
-                    f"{subject.release.policy.title}."
-                ),
-                "binding": asdict(subject.authority.binding),
-            },
-        ),
-        json_artefact(
-            Group.REQUEST,
-            "decisions",
-            "Every step of the request with identities, times and signatures, as the ledger "
-            "holds it.",
-            [shown(entry) for entry in subject.facts.request],
-        ),
-    ]
-
-
-def _release(subject: Subject) -> list[Artefact]:
-    request = subject.authority.request
-    return [
-        json_artefact(
-            Group.RELEASE,
-            "release",
-            "What goes where, approved by whom, and who may read it there.",
-            {
-                "id": subject.release.id,
-                "request": request.id,
-                "target": subject.target,
-                "location": subject.destination,
-                "access": "public: the files may be read by everybody",
-                "approvals": [
-                    {"by": str(one.by), "role": one.role.value, "at": one.at}
-                    for one in request.approvals
-                ],
-                "released_by": subject.by,
-            },
-        ),
-        json_artefact(
-            Group.RELEASE,
-            "data_flow",
-            "The way of the data, from source to destination.",
-            {
-                "sources": list(subject.sources),
-                "path": ["landing", "raw", "limited", "candidate", "release", "outbox"],
-                "method": subject.release.policy.title,
-                "destination": subject.destination,
-                "recipients": "public",
-            },
-        ),
-    ]
 
 
 def _publication(subject: Subject) -> list[Artefact]:
@@ -172,20 +108,3 @@ def _ledger(subject: Subject) -> Artefact:
         [full(entry) for entry in subject.facts.all],
         Audience.RESTRICTED,
     )
-
-
-def _not_applicable(subject: Subject) -> list[Absent]:
-    absent = [
-        Absent(
-            name="third_party/terms",
-            why="the release is public: no third party receives it under terms",
-        )
-    ]
-    if not any("signature" in entry.payload for entry in subject.facts.request):
-        absent.append(
-            Absent(
-                name="request/signatures",
-                why="identities were asserted on the host's accounts, not signed",
-            )
-        )
-    return absent

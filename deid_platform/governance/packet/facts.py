@@ -24,9 +24,13 @@ from deid_platform.governance.events import (
 from deid_platform.governance.facts import candidate_asset
 
 RESTRICTED_FIELDS = frozenset(
-    {"counts", "blanks", "rows", "rows_in", "rows_loaded", "rows_quarantined", "os_user"}
+    {
+        *("counts", "blanks", "rows", "rows_in", "rows_loaded", "rows_quarantined"),
+        *("content", "os_user"),
+    }
 )
-"""Fields of events that only the annex shows: counts may be small, accounts are the host's."""
+"""Fields of events that only the annex shows: counts and findings may be of few people, accounts
+are the host's."""
 
 
 @dataclass(frozen=True, kw_only=True)

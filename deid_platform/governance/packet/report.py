@@ -83,14 +83,18 @@ def report(
 
 def _decision(entry: Mapping[str, Any]) -> dict[str, Any]:
     payload = entry["payload"]
-    told = ("purpose", "reason", "conditions", "verdict", "answer", "scenarios", "decision")
+    signed = payload.get("signed") or {}
+    told = ("purpose", "reason", "verdict", "answer", "scenarios")
+    words = [str(one[name]) for one in (payload, signed) for name in told if one.get(name)]
+    words += [f"on condition: {one}" for one in signed.get("conditions") or ()]
+    action = str(payload.get("action", "")).replace("_", " ")
     return {
         "sequence": entry["sequence"],
         "at": entry["at"],
-        "what": entry["kind"].replace(".", ": ").replace("_", " "),
+        "what": action or entry["kind"].replace(".", ": ").replace("_", " "),
         "by": payload.get("by", ""),
         "role": str(payload.get("role", "")).replace("_", " "),
-        "words": [payload[name] for name in told if isinstance(payload.get(name), str)],
+        "words": list(dict.fromkeys(words)),
         "signed": "signature" in payload and bool(payload["signature"]),
         "hash": entry["hash"],
     }

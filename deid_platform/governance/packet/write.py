@@ -43,6 +43,7 @@ from deid_platform.governance.packet.folder import (
     write_folder,
 )
 from deid_platform.governance.packet.report import report
+from deid_platform.governance.packet.requested import keep_until
 from deid_platform.governance.packet.subject import Evidence, Subject
 from deid_platform.governance.requests import Actor
 from deid_platform.governance.targets import Release
@@ -160,7 +161,7 @@ def _about(subject: Subject, now: datetime) -> dict[str, Any]:
         "publication": subject.release.publication.name,
         "built_at": subject.built_at,
         "ledger_head": subject.head,
-        "retain_until": until.date().isoformat(),
+        "retain_until": keep_until(subject.facts.request, until.date()).isoformat(),
         "reproducibility": (
             f"deid audit rebuild {subject.release.id} masks and exports again from the recorded "
             "inputs and compares bytes, or proves the digests and names what is missing."
