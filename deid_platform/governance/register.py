@@ -53,9 +53,9 @@ def applied_registers(records: Records) -> tuple[AppliedRegister, ...]:
             was signed.
     """
     found: list[AppliedRegister] = []
+    ledger = ledger_id(records)
     for entry in records.entries(kinds=[RegisterApplied]):
-        before = found[-1] if found else None
-        found.append(_checked(entry, before, ledger_id(records)))
+        found.append(_checked(entry, found[-1] if found else None, ledger))
     return tuple(found)
 
 
