@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.publication import Publication
+from deid_platform.engine.candidate_attack import attack_candidate
 from deid_platform.engine.gates import Stage, evaluate, gates_for
 from deid_platform.engine.gates.declared import candidate_subject
 from deid_platform.engine.linked_tables import masked_before
-from deid_platform.engine.mask import attack_candidate, mask_publication, verify_candidate
+from deid_platform.engine.mask import mask_publication, verify_candidate
 from tests.engine.policies import policy
 
 COUNTIES = ("Alpine", "Butte", "Colusa", "Glenn", "Inyo", "Mono")

@@ -13,9 +13,9 @@ import yaml
 
 from deid_platform.core.errors import DeclarationError, MaskingError
 from deid_platform.core.publication import Publication
+from deid_platform.engine.candidate_attack import attack_candidate
 from deid_platform.engine.mask import (
     TableNames,
-    attack_candidate,
     mask_publication,
     mask_table,
     verify_candidate,

@@ -15,9 +15,9 @@ from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.certificate import decode
 from deid_platform.core.masking.verify import verify
 from deid_platform.core.publication import Publication
+from deid_platform.engine.candidate_attack import attack_candidate
 from deid_platform.engine.mask import (
     TableNames,
-    attack_candidate,
     declared,
     mask_publication,
     published_text,

@@ -12,7 +12,8 @@ from scipy.optimize import linprog
 from deid_platform.core.declaration import parse_publication
 from deid_platform.core.errors import MaskingError
 from deid_platform.core.masking.amounts import Amounts, exposed
-from deid_platform.engine.mask import attack_candidate, mask_publication, verify_candidate
+from deid_platform.engine.candidate_attack import attack_candidate
+from deid_platform.engine.mask import mask_publication, verify_candidate
 from tests.core.masking.tables import cube
 from tests.engine.policies import policy
 

@@ -56,7 +56,7 @@ def hidden(folder, counts, **masking):
     """The hidden cells; the result is attacked and its proof checked on the way."""
     publication, out, proof = declared(**masking), folder / "out.csv", folder / "proof"
     mask_file(written(folder, counts), publication, policy(), out, certificate=proof)
-    assert verify_file(out, publication, proof) == []
+    assert verify_file(out, publication, policy(), proof) == []
     assert attack_file(out, publication, policy()).holds
     with out.open(newline="") as lines:
         return {(r["area"], r["sex"]) for r in csv.DictReader(lines) if r["people"] == ""}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 )
 def attacker(con: duckdb.DuckDBPyConnection, subject: Subject) -> Finding:
     """No hidden small cell can be recovered, or bounded more narrowly than the policy allows."""
-    from deid_platform.engine.mask import attack_candidate
+    from deid_platform.engine.candidate_attack import attack_candidate
 
     candidate = as_candidate(subject)
     attack = attack_candidate(con, candidate.publication, candidate.policy)
