@@ -25,6 +25,7 @@ DEPTH = 4
 FILE = DATA / "names.bin.gz"
 _ATTRIBUTES = ("TAG", "PREFIX", "SUFFIX", "SHAPE", "LEMMA")
 
+_MOST_WORDS = 100_000
 _INSIDE = r"""(?<=[^\W\d_])[:;"“”()\[\]|<>=,/]+(?=\S)"""
 
 Scores = npt.NDArray[np.float32]
@@ -104,10 +105,14 @@ class Features:
 
     def write(self, doc: Any) -> None:
         """Fill the two attributes that carry the features."""
-        from spacy.attrs import LEMMA, TAG
+        from spacy.attrs import LEMMA, ORTH, TAG
 
         if len(doc):
-            rows = [self.of(token.orth, token.text) for token in doc]
+            strings = self._strings
+            rows = [
+                self._known.get(orth) or self.of(orth, strings[orth])
+                for orth in doc.to_array(ORTH).tolist()
+            ]
             doc.from_array([TAG, LEMMA], np.array(rows, dtype=np.uint64))
 
 
@@ -124,14 +129,51 @@ class Thresholds:
     plain: float = 0.15
 
 
+class _Scores:
+    """The network's probabilities. What depends on the word alone is worked out once per word."""
+
+    def __init__(self, network: Any) -> None:
+        from thinc.api import NumpyOps
+
+        # numpy's own product is faster here than the one thinc brings along.
+        ops = NumpyOps(use_blis=False)
+        for node in network.walk():
+            node.ops = ops
+        tok2vec, self._softmax = network.layers
+        self._embed, self._encode = tok2vec.layers
+        self._rows: dict[int, int] = {}
+        self._vectors = np.empty((0, WIDTH), dtype=np.float32)
+
+    def of(self, docs: Sequence[Any]) -> list[Scores]:
+        """One row per token of each document; none of them may be empty."""
+        from spacy.attrs import ORTH
+
+        if len(self._rows) > _MOST_WORDS:
+            self._rows, self._vectors = {}, self._vectors[:0]
+        words = [doc.to_array(ORTH).tolist() for doc in docs]
+        new: list[Scores] = [self._vectors]
+        for doc, orths in zip(docs, words, strict=True):
+            if any(orth not in self._rows for orth in orths):
+                known = len(self._rows)
+                first = {orth: at for at, orth in enumerate(orths) if orth not in self._rows}
+                self._rows |= {orth: known + n for n, orth in enumerate(first)}
+                new.append(self._embed.predict([doc])[0][list(first.values())])
+        if len(new) > 1:
+            self._vectors = np.concatenate(new)
+        embedded = [self._vectors[[self._rows[orth] for orth in orths]] for orths in words]
+        found: list[Scores] = self._softmax.predict(self._encode.predict(embedded))
+        return found
+
+
 class NameModel:
     """The trained model. Finds runs of tokens; never keeps a text."""
 
     def __init__(self, network: Any, *, thresholds: Thresholds | None = None) -> None:
         """A network, and how sure it must be."""
         self.nlp = blank_pipeline()
-        self._network = network
+        self._scores = _Scores(network)
         self._features = Features(self.nlp)
+        self._kinds: dict[int, int] = {}
         self._thresholds = thresholds or Thresholds()
 
     @classmethod
@@ -149,24 +191,34 @@ class NameModel:
         for doc in docs:
             self._features.write(doc)
         full = [doc for doc in docs if len(doc)]
-        scores = iter(self._network.predict(full) if full else [])
+        scores = iter(self._scores.of(full) if full else [])
         return [self._runs(doc, next(scores)) if len(doc) else [] for doc in docs]
 
     def _outside(self, doc: Any) -> Scores:
         """The threshold of each token."""
-        cased = not doc.text.islower()
+        from spacy.attrs import ORTH
+
         limits = self._thresholds
-        values = [limits.usual] * len(doc)
-        for at, token in enumerate(doc):
-            text = token.text
-            if not text[0].isalpha():
-                continue
-            plain = self._features.is_plain(token.orth, text)
-            if text[0].isupper() and not plain and len(text) > 2:
-                values[at] = limits.strange
-            elif plain and cased and text.islower():
-                values[at] = limits.plain
-        return np.array(values, dtype=np.float32)
+        plain = limits.usual if doc.text.islower() else limits.plain
+        by_kind = np.array([limits.usual, limits.strange, plain], dtype=np.float32)
+        kinds = [self._kind(orth) for orth in doc.to_array(ORTH).tolist()]
+        return np.asarray(by_kind[kinds])
+
+    def _kind(self, orth: int) -> int:
+        """0 for a usual word, 1 for a capitalised one of no list, 2 for a plain lower-case one."""
+        kind = self._kinds.get(orth)
+        if kind is None:
+            text = self.nlp.vocab.strings[orth]
+            kind = 0
+            if text[0].isalpha():
+                plain = self._features.is_plain(orth, text)
+                if text[0].isupper() and not plain and len(text) > 2:
+                    kind = 1
+                elif plain and text.islower():
+                    kind = 2
+            if len(self._kinds) < 2 * _MOST_WORDS:
+                self._kinds[orth] = kind
+        return kind
 
     def _runs(self, doc: Any, scores: Scores) -> list[Found]:
         inside = scores[:, 1::2] + scores[:, 2::2]
