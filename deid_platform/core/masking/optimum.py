@@ -11,15 +11,13 @@ Source: the method is that of M. Fischetti and J. J. Salazar-González (Manageme
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
 
 from deid_platform.core.masking.changes import ENOUGH, Changes, Cut, Questions, is_whole
-from deid_platform.core.masking.linear import solver
+from deid_platform.core.masking.master import Cuts, Master
 from deid_platform.core.masking.model import Bools, Floats, Ints, MaskingTable
 from deid_platform.core.masking.moves import BLOCKED, Move
 
@@ -29,7 +27,6 @@ _STALLED = 1.002
 _WHOLE_ROUNDS = 40
 _WHOLE = 600
 """With at most this many candidates, the master also chooses in whole cells."""
-_NODES = 2_000
 _CLOSE = 1.05
 """With more candidates, a choice so near the bound is taken."""
 _WORTHWHILE = 1.1
@@ -38,8 +35,6 @@ _MOSTLY = 0.5
 _NEAR = 1e-6
 _CHUNK = 8
 _FAIR = 20
-_FEASIBLE = 2
-"""How HiGHS calls a solution that keeps all rows."""
 _PRICE = 16.0
 _TOUCHED = 1.0 / 1024
 """What changing a hidden cell by one person costs: so little that no other is preferred."""
@@ -97,7 +92,7 @@ class Optimiser:
         self.changes = Changes(table, self.usable, self.fixed, self.questions)
         self._answers: list[tuple[Ints, Floats] | None] = [None] * len(asked)
         self._moves: dict[int, tuple[tuple[Ints, Floats], Move | None]] = {}
-        self._cuts, self._asker = _Cuts(), dict[int, int]()
+        self._cuts, self._asker = Cuts(), dict[int, int]()
 
     @property
     def cells(self) -> list[int]:
@@ -107,7 +102,7 @@ class Optimiser:
 
     def solve(self) -> Optimum:
         """Choose, cut and choose again; at first by fractions, which bound every pattern."""
-        master = _Master(self.loss, self.fixed)
+        master = Master(self.loss, self.fixed)
         best, choice = self._in_fractions(master)
         few = len(self.usable) - int(self.fixed.sum()) <= _WHOLE
         if best is not None and not self._close(best, master) and not self._expired():
@@ -119,9 +114,10 @@ class Optimiser:
         hidden = self._hidden.copy()
         if best is not None:
             hidden[self.usable[best > _MOSTLY]] = True
+            self._ask_in_whole_people(best)
         return Optimum(hidden=hidden, bound=bound, safe=best is not None, proven=master.proven)
 
-    def _in_fractions(self, master: _Master) -> tuple[Floats | None, Floats]:
+    def _in_fractions(self, master: Master) -> tuple[Floats | None, Floats]:
         """The cheapest safe choice met while the master chooses by fractions, and its last one."""
         best: Floats | None = None
         choice = self.fixed.astype(np.float64)
@@ -141,12 +137,12 @@ class Optimiser:
                 break
         return self._lean(best), choice
 
-    def _close(self, best: Floats, master: _Master) -> bool:
+    def _close(self, best: Floats, master: Master) -> bool:
         """Whether a choice is as cheap as can be, or near enough where there are many cells."""
         few = len(self.usable) - int(self.fixed.sum()) <= _WHOLE
         return self._cost(best) <= master.bound * (1.0 if few else _CLOSE) + 0.5
 
-    def _in_whole_cells(self, master: _Master, best: Floats) -> Floats:
+    def _in_whole_cells(self, master: Master, best: Floats) -> Floats:
         """The cheapest choice that the master finds in whole cells; exact when nothing cuts it."""
         master.whole()
         for _ in range(_WHOLE_ROUNDS):
@@ -170,15 +166,13 @@ class Optimiser:
     def moves(self, hidden: Bools, cell: int, needs: tuple[int, int]) -> tuple[Move, Move] | None:
         """Whole changes for a cell: of hidden cells, else at the least price of what is shown."""
         choice = hidden[self.usable].astype(np.float64)
-        self.changes.choose(choice)
         found = self._known(choice, cell, needs)
         for place, direction in enumerate((1, -1)):
             if found[place] is None:
                 number = self._question[int(self._place[cell]), direction]
-                self._note(self.changes.furthest(np.array([number])), np.array([number]))
-                found[place] = self._known(choice, cell, needs)[place]
-            if found[place] is None:
                 found[place] = self._found(number, choice)
+            if found[place] is None:
+                return None
         return _both(found)
 
     def _found(self, number: int, choice: Floats) -> Move | None:
@@ -260,7 +254,24 @@ class Optimiser:
                     break
         return left
 
-    def _note(self, point: Floats, left: Ints) -> Ints:
+    def _ask_in_whole_people(self, choice: Floats) -> None:
+        """Ask once more, few at a time, where the answers known are in fractions of people."""
+        self.changes.choose(choice)
+        fits = self._fits(choice)
+        left = np.array(
+            [
+                number
+                for number, answer in enumerate(self._answers)
+                if answer is None or not fits[number] or self._whole(answer) is None
+            ],
+            dtype=np.int64,
+        )
+        for start in range(pieces := max(1, len(left) // _CHUNK)):
+            chunk = self._apart(left[start::pieces])
+            if len(chunk) and not self._expired():
+                self._note(self.changes.furthest(chunk), left, whole=True)
+
+    def _note(self, point: Floats, left: Ints, *, whole: bool = False) -> Ints:
         """Keep the parts of a point that answer questions; returns those still left."""
         asked = self.questions
         moved = asked.direction[left] * point[asked.place[left]]
@@ -272,7 +283,9 @@ class Optimiser:
             answer = (part, amounts)
             part_of |= dict.fromkeys(part.tolist(), answer)
         for number in left[answered].tolist():
-            self._answers[number] = part_of[int(asked.place[number])]
+            answer = part_of[int(asked.place[number])]
+            if not whole or is_whole(answer[1]):
+                self._answers[number] = answer
         return left[~answered]
 
     def _fits(self, choice: Floats) -> Bools:
@@ -338,62 +351,3 @@ class Optimiser:
 def _both(found: list[Move | None]) -> tuple[Move, Move] | None:
     up, down = found
     return None if up is None or down is None else (up, down)
-
-
-class _Cuts:
-    """All cuts found so far, by the cells they name."""
-
-    def __init__(self) -> None:
-        self._of: dict[int, list[Cut]] = defaultdict(list)
-
-    def add(self, cut: Cut) -> None:
-        for place in cut.where.tolist():
-            self._of[place].append(cut)
-
-    def allow(self, choice: Floats, place: int) -> bool:
-        """Whether a choice satisfies all cuts that name a cell."""
-        return all(float(cut.weight @ choice[cut.where]) >= 1.0 - ENOUGH for cut in self._of[place])
-
-
-class _Master:
-    """Chooses the cheapest cells that satisfy all cuts so far."""
-
-    def __init__(self, loss: Floats, fixed: Bools) -> None:
-        self.bound, self.proven = 0.0, True
-        self._highs = solver(mip_rel_gap=0.0, mip_max_nodes=_NODES)
-        self._count, self._whole = len(loss), False
-        for place in range(self._count):
-            self._highs.addVar(1.0 if fixed[place] else 0.0, 1.0)
-        self._highs.changeColsCost(self._count, np.arange(self._count, dtype=np.int32), loss)
-
-    def whole(self) -> None:
-        """From now on cells are chosen wholly or not at all."""
-        self._whole = True
-        kinds = np.full(self._count, 1, dtype=np.uint8)
-        self._highs.changeColsIntegrality(
-            self._count, np.arange(self._count, dtype=np.int32), kinds
-        )
-
-    def add(self, cuts: list[Cut]) -> None:
-        """Take notice of cuts."""
-        for cut in cuts:
-            self.proven &= cut.strict
-            self._highs.addRow(
-                1.0, highspy.kHighsInf, len(cut.where), cut.where.astype(np.int32), cut.weight
-            )
-
-    def choose(self, cuts: list[Cut]) -> Floats | None:
-        """The cheapest choice; its cost, or what is known of it, raises the bound.
-
-        None where the solver found none; the bound then stays.
-        """
-        self.add(cuts)
-        self._highs.run()
-        info = self._highs.getInfo()
-        solved = self._highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        if not solved and not (self._whole and info.primal_solution_status == _FEASIBLE):
-            return None
-        known = info.mip_dual_bound if self._whole else info.objective_function_value
-        self.bound = max(self.bound, float(known))
-        choice = np.array(self._highs.getSolution().col_value)
-        return np.round(choice) if self._whole else choice
