@@ -9,6 +9,7 @@ from assets.candidate import assessment_asset, candidate_asset, candidate_checks
 from assets.raw import raw_asset
 from assets.records import record_asset
 from assets.release import release_asset, snapshot_asset
+from assets.requests import request_assets, request_sensors
 from assets.resources import LedgerResource, ZonesResource
 from assets.scans import scan_assets, scan_schedule
 from assets.schedules import monthly_schedule, watched
@@ -125,15 +126,17 @@ def build_definitions(deployment: Deployment | None = None) -> dg.Definitions:
             vocabulary_of_deployment(deployment, contracts, publications),
         ),
     }
+    steps = request_assets(publications, ddg)
     checks = [
         candidate_checks(p, ddg[p.policy], by_name[p.name], contracts, linked[p.name])
         for p in publications
     ]
     jobs = {name: _job(name, members, families) for name, members in JOBS.items()}
     return dg.Definitions(
-        assets=[asset for family in families.values() for asset in family],
+        assets=[*(asset for family in families.values() for asset in family), *steps],
         asset_checks=checks,
         jobs=list(jobs.values()),
+        sensors=request_sensors(steps),
         schedules=[monthly_schedule(jobs["whole_path"]), scan_schedule(jobs["scans"])],
         resources={
             "zones": ZonesResource(),
