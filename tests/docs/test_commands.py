@@ -20,7 +20,13 @@ from tests.docs.console import PAGES, ROOT, Shown, commands, mentions
 
 NOT_RUN = ("make ", "deid ui")
 """Installing is the test runner's own work; the UI does not end by itself."""
-AFTERWARDS = ("read-a-gate.md", "query-marts.md", "operate.md", "answer-an-auditor.md")
+AFTERWARDS = (
+    "read-a-gate.md",
+    "query-marts.md",
+    "operate.md",
+    "answer-an-auditor.md",
+    "send-a-release.md",
+)
 """How-tos whose commands work on the deployment that the tutorial leaves."""
 
 MENTIONED = [one for page in PAGES for one in mentions(page)]
