@@ -119,14 +119,14 @@ ORG_HEADS = (
     "Department of {word};Ministry of {word};Institute of {word};Association of {word} {word};"
     "National {word} Association;The {word} Foundation;{city} Times;The {city} Post;Radio {city};"
     "{city} United;{city} City Council;{nrp} Red Cross;{nrp} Airlines;{country} National Bank;"
-    "{word} {word} Resources;{word} and {word};{word} & {word};Church of {word};The {word} Company;"
+    "{word} and {word};{word} & {word};Church of {word};The {word} Company;"
     "Council on {word};Center for {word} {word};{word} Federation;{nrp} {word} League;{word} Weekly"
 ).split(";")
 ORG_WORDS = (
     "Health Science Technology Research Education Defense Justice Labor Commerce Trade Environment "
     "Energy Housing Transport Finance Art History Music Design Standards Statistics Agriculture Fishing "
     "Mining Water Capital Market Equity Rights Freedom Progress Policy Planning Analytics Insight "
-    "Entertainment Poor Rich Retail Supply Street Planet Ecosystem Effort Flight Ledger Sun"
+    "Entertainment Retail Supply Sun"
 ).split()
 QUOTES = (
     "I don't feel well today;It hurts when I breathe;Leave me alone;We should go now;Are you coming;"
