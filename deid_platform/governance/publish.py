@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deid_platform.core.errors import AuthorisationError, GateError, ZoneError
+from deid_platform.core.masking.certificate import stated
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.core.workflow import Action, State, check_role
@@ -25,6 +26,8 @@ from deid_platform.engine.database import open_zone
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.durable_files import make_private
 from deid_platform.engine.fingerprint import fingerprint
+from deid_platform.engine.mask import verify_candidate
+from deid_platform.engine.masking_model import rules_of
 from deid_platform.engine.running_code import code_version
 from deid_platform.engine.sql import identifier, qualified
 from deid_platform.governance.anchor import ANCHORED, check_anchors, set_anchor
@@ -87,8 +90,8 @@ def publish(
     Raises:
         AuthorisationError: the ledger does not authorise it; the refusal is recorded.
         LedgerError: the ledger's chain does not hold, or it is not the ledger of the zones.
-        GateError: the table has a column or a label that may not leave, or together with what
-            is out it gives a hidden cell away.
+        GateError: the candidate's certificate does not hold, the table has a column or a label
+            that may not leave, or together with what is out it gives a hidden cell away.
         EvidenceError: the evidence packet cannot be completed, or was changed.
         ZoneError: a zone or the outbox cannot be written.
         ZoneKeyError: the platform has no key to sign or to seal evidence with.
@@ -159,6 +162,7 @@ def _publish(
         target.write(con, table, release, folder)
         write_manifest(folder, release, authority)
         digest = file_digest(folder / MANIFEST)
+        _check_certified(con, publication, policy)
         packet = write_packet(
             con,
             deployment,
@@ -227,6 +231,25 @@ def candidate_fingerprint(con: duckdb.DuckDBPyConnection, publication: str) -> s
             f"candidate/{publication}", "there is no such table", "build it with `deid run`"
         )
     return fingerprint(con, qualified(Zone.LIMITED.value, "candidate", publication))
+
+
+def _check_certified(
+    con: duckdb.DuckDBPyConnection, publication: Publication, policy: DdgPolicy
+) -> None:
+    """Verify the candidate's certificate once more, as it and the table are now.
+
+    The ledger says that it held when the gates looked; the proof itself may have gone since.
+
+    Raises:
+        GateError: there is no certificate, or it does not hold.
+    """
+    faults = verify_candidate(con, publication, stated(rules_of(policy)))
+    if faults:
+        raise GateError(
+            f"candidate/{publication.name}",
+            f"its certificate does not hold: {faults[0]}",
+            "nothing was released; build the candidate again with `deid run`",
+        )
 
 
 def _copied(con: duckdb.DuckDBPyConnection, publication: Publication, content: str) -> str:

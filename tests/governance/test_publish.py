@@ -14,8 +14,10 @@ from deid_platform.core.errors import (
     DeclarationError,
     GateError,
     LedgerError,
+    MaskingError,
     ZoneError,
 )
+from deid_platform.core.masking.certificate import decode, encode
 from deid_platform.core.workflow import Action, Role, State
 from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
@@ -72,7 +74,7 @@ def test_the_data_file_is_sorted_blank_where_hidden_and_zero_where_zero(world):
         "county,visit_year,visit_count,person_count,population_count,visit_count_annotation\n"
         "Alpine,2023,,,1200,1\n"
         "Alpine,2024,25,20,1200,0\n"
-        "California,2023,64,50,51200,0\n"
+        "California,2023,67,53,51200,0\n"
         "Inyo,2023,0,0,18000,0\n"
         "Mono,2023,,,13000,2\n"
         '"O""Neil, North",2023,40,30,19000,0\n'
@@ -349,3 +351,55 @@ def test_targets_are_found_by_scanning_and_an_unknown_one_is_refused(world):
             actor=DANA,
             target="fax",
         )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "drop table masking.{name}_certificate",
+        "delete from masking.{name}_certificate",
+        "update masking.{name}_certificate set content = 'nothing of the kind'::blob",
+    ],
+)
+def test_an_approved_candidate_whose_certificate_has_gone_is_not_released(world, statement):
+    """The ledger says that its gate passed; the proof is looked at again."""
+    approved = world.approved()
+    with open_zone(world.deployment, Zone.LIMITED) as con:
+        con.execute(statement.format(name=NAME))
+    with pytest.raises((GateError, MaskingError), match="certificate"):
+        world.publish(approved.id)
+    assert nothing_is_out(world)
+    assert request_of(world.ledger, approved.id).state is approved.state
+
+
+def test_an_approved_candidate_with_the_certificate_of_a_laxer_policy_is_not_released(world):
+    approved = world.approved()
+    name = f"masking.{NAME}_certificate"
+    with open_zone(world.deployment, Zone.LIMITED) as con:
+        (content,) = con.execute(f"select content from {name}").fetchone()
+        certificate = decode(content)
+        certificate["rules"]["feasible_high"] = 3
+        con.execute(f"update {name} set content = ?", [encode(certificate)])
+    with pytest.raises(GateError, match="its certificate does not hold"):
+        world.publish(approved.id)
+    assert nothing_is_out(world)
+
+
+def test_no_certificate_and_no_hidden_count_is_in_a_release(world):
+    """They are restricted evidence: neither the bundle nor the release zone has any of them."""
+    world.approved()
+    world.publish()
+    with open_zone(world.deployment, None, reading=[Zone.LIMITED]) as con:
+        (certificate,) = con.execute(
+            f"select content from limited.masking.{NAME}_certificate"
+        ).fetchone()
+    for content in outbox(world).values():
+        assert certificate not in content
+        assert b"deid-masking-certificate" not in content
+        assert b"witnesses" not in content
+    with open_zone(world.deployment, None, reading=[Zone.RELEASE]) as con:
+        tables = con.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() where database_name = ?",
+            [Zone.RELEASE.value],
+        ).fetchall()
+    assert not [name for (name,) in tables if "certificate" in name or "masking" in name]

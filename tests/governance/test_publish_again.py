@@ -166,7 +166,7 @@ def test_another_pattern_of_what_is_out_is_refused_at_the_door(world):
             ("Mono", 2023, 15, 13, 13000, 0),
             ("Inyo", 2023, 0, 0, 18000, 0),
             ('O"Neil, North', 2023, None, None, 19000, 2),
-            ("California", 2023, 64, 50, 51200, 0),
+            ("California", 2023, 67, 53, 51200, 0),
             ("Alpine", 2024, 25, 20, 1200, 0),
         )
     )

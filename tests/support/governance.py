@@ -9,7 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from deid_platform.core.declaration import parse_publication
+from deid_platform.core.masking.certificate import encode, stated
+from deid_platform.core.masking.verify import FORMAT, digest
 from deid_platform.core.policy import DdgPolicy
 from deid_platform.core.publication import Publication
 from deid_platform.core.workflow import Action, Role, State
@@ -17,6 +21,8 @@ from deid_platform.core.zones import Zone
 from deid_platform.engine.database import open_zone
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.initialise import initialise
+from deid_platform.engine.mask import TableNames, declared, published_text
+from deid_platform.engine.masking_model import rules_of
 from deid_platform.engine.publications import load_policy
 from deid_platform.engine.running_code import code_version
 from deid_platform.governance import decisions
@@ -57,9 +63,11 @@ ROWS: tuple[Row, ...] = (
     ("Mono", 2023, None, None, 13000, 2),
     ("Inyo", 2023, 0, 0, 18000, 0),
     ('O"Neil, North', 2023, 40, 30, 19000, 0),
-    ("California", 2023, 64, 50, 51200, 0),
+    ("California", 2023, 67, 53, 51200, 0),
     ("Alpine", 2024, 25, 20, 1200, 0),
 )
+HIDDEN = {("Alpine", "2023"): (5, 4), ("Mono", "2023"): (22, 19)}
+"""Visits and people of the hidden cells."""
 
 
 def form(**fields: Any) -> dict[str, Any]:
@@ -143,6 +151,40 @@ class World:
                 "visit_count_annotation integer)"
             )
             con.executemany(f"insert into candidate.{NAME} values (?, ?, ?, ?, ?, ?)", list(rows))
+            self.certify(con)
+
+    def certify(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Write the certificate that masking would: hidden counts, and two ways to move them."""
+        names = TableNames.of_zone(self.publication)
+        header, rows = published_text(con, names.candidate, self.publication)
+        hidden = {
+            (row[0], row[1]): place
+            for place, row in enumerate(rows)
+            if row[header.index("person_count")] == ""
+        }
+        pair = [hidden[cell] for cell in HIDDEN if cell in hidden]
+        certificate = {
+            "format": FORMAT,
+            "table": digest(header, rows, declared(self.publication)),
+            "rules": stated(rules_of(self.policy)),
+            "people": {
+                "person_count": {
+                    "base": [HIDDEN.get(cell, (1, 1))[1] for cell in hidden],
+                    "figures": {"visit_count": [HIDDEN.get(cell, (1, 1))[0] for cell in hidden]},
+                    "gated": list(range(len(rows))),
+                    "inexact": [],
+                    "solved": [],
+                    "witnesses": [
+                        {"cells": pair, "amounts": [amount, -amount]}
+                        for amount in (6, -3)
+                        if len(pair) == len(HIDDEN)
+                    ],
+                }
+            },
+        }
+        con.execute("create schema if not exists masking")
+        con.execute(f"create or replace table {names.certificate} (content blob)")
+        con.execute(f"insert into {names.certificate} values (?)", [encode(certificate)])
 
     def evaluate(
         self, content: str, *, gates: Sequence[str] | None = None, failing: Sequence[str] = ()
