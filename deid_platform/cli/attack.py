@@ -120,13 +120,31 @@ def _worked(bound: dict[str, Any]) -> str:
             f"the sum along {used['along']} to ({_name(used['total'])}) is {used['published']}, "
             f"its shown members make {used['shown_members']}: {used['left_for_hidden']} are left"
         )
-    parts = [
-        f"{entry['times']:+g} x sum along {entry['along']} to ({_name(entry['total'])})"
-        + ("" if entry["published"] is None else f", where {entry['left_for_hidden']} are left")
-        for entry in bound["sums"]
-    ]
-    parts += [
-        f"{entry['times']:+g} x ({_name(entry['cell'])}) at {entry['at']}"
+    told = [(-entry["times"], _sum_in_words(entry)) for entry in bound["sums"]]
+    told += [
+        (entry["times"], f"({_name(entry['cell'])}), taken as {entry['at']}")
         for entry in bound["taking"]
     ]
-    return "; ".join(parts) or "what the codes and marks say"
+    added = [_so_often(times) + words for times, words in told if times > 0]
+    taken = [_so_often(times) + words for times, words in told if times < 0]
+    steps = [f"add {'; '.join(added)}"] if added else []
+    steps += [f"take away {'; '.join(taken)}"] if taken else []
+    return ". Then ".join(steps) or "what the codes and marks say"
+
+
+def _sum_in_words(entry: dict[str, Any]) -> str:
+    """What one sum gives: what is left for its hidden cells, or how a hidden total is made."""
+    total = f"({_name(entry['total'])})"
+    if entry["published"] is None:
+        return (
+            f"nothing, as the hidden total {total} is its hidden cells along {entry['along']} "
+            f"and {entry['shown_members']} shown"
+        )
+    return (
+        f"the {entry['left_for_hidden']} that {total}, {entry['published']} in all, leaves its "
+        f"hidden cells along {entry['along']}"
+    )
+
+
+def _so_often(times: float) -> str:
+    return "" if abs(times) == 1 else f"{abs(times):g} times "

@@ -248,3 +248,41 @@ def test_a_percent_sign_is_read_as_a_reader_would(tmp_path, text):
         [("Alpine", None, None), ("Butte", 50, text), ("Colusa", 60, "51.7%"), (TOTAL, None, "")],
     )
     assert attacked(file, SHARE) == {"Alpine": (6, 6, True)}
+
+
+def test_a_derivation_adds_up_to_the_bound_it_gives(tmp_path):
+    """The codes say that the other cell of Alpine's row has 11 people or more."""
+    declared = Publication.model_validate(
+        {
+            "name": "t",
+            "policy": "calhhs_ddg_2",
+            "dimensions": {
+                "county": {"kind": "residence_geography", "total": "All"},
+                "sex": {"kind": "sex", "total": "Both"},
+            },
+            "figures": {"people": {"people": "people"}},
+        }
+    )
+    counts = {
+        **{("Alpine", "F"): 6, ("Alpine", "M"): 12, ("Alpine", "Both"): 18},
+        **{("Butte", "F"): 40, ("Butte", "M"): 45, ("Butte", "Both"): 85},
+        **{("All", "F"): 46, ("All", "M"): 57, ("All", "Both"): 103},
+    }
+    inner = {at for at in counts if "Both" not in at and "All" not in at}
+    rows = [
+        (*at, None, 1 if n < 11 else 2) if at in inner else (*at, n, 0) for at, n in counts.items()
+    ]
+    file = written(tmp_path, "county,sex,people,people_annotation", rows)
+    report = attack_file(file, declared, policy()).to_dict()
+    found = report["people"]["people"]["findings"]
+    told = 0
+    for finding in found:
+        for bound in finding["derivation"].values():
+            known = [s["left_for_hidden"] for s in bound["sums"]]
+            if None not in known and (bound["sums"] or bound["taking"]):
+                value = sum(-s["times"] * s["left_for_hidden"] for s in bound["sums"])
+                value += sum(t["times"] * t["at"] for t in bound["taking"])
+                assert math.isclose(value, bound["value"], abs_tol=0.02)
+                told += 1
+    assert found
+    assert told
