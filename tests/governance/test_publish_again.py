@@ -170,7 +170,7 @@ def test_another_pattern_of_what_is_out_is_refused_at_the_door(world):
             ("Alpine", 2024, 25, 20, 1200, 0),
         )
     )
-    world.approve(world.submit().id)
+    world.decided(world.submit().id)
     with pytest.raises(GateError, match="releases that are out"):
         world.publish()
     assert outbox(world) == before
