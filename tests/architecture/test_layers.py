@@ -23,7 +23,19 @@ PURE_STDLIB = {
     *("__future__", "abc", "bisect", "collections", "copy", "csv", "dataclasses", "datetime"),
     *("decimal", "enum", "fractions", "functools", "graphlib", "hashlib", "heapq", "io"),
     *("itertools", "json", "math", "operator", "re", "statistics", "string", "types", "typing"),
-    *("unicodedata", "base64", "binascii", "zlib", "gzip", "struct", "ast", "numbers", "fnmatch"),
+    *(
+        "html",
+        "textwrap",
+        "unicodedata",
+        "base64",
+        "binascii",
+        "zlib",
+        "gzip",
+        "struct",
+        "ast",
+        "numbers",
+        "fnmatch",
+    ),
 }
 CORE_MAY_ALSO = {
     # Scanning their own folder for what a newcomer adds.
