@@ -111,16 +111,16 @@ class ToolError(DeidError):
 class TransferError(DeidError):
     """A release cannot be carried to its destination, or did not arrive as it was sent."""
 
-    exit_code = 20
+    exit_code = 30
 
 
 class EvidenceError(DeidError):
     """Evidence of a release is missing or was changed, or does not answer what was asked."""
 
-    exit_code = 23
+    exit_code = 31
 
 
 class QueryError(DeidError):
     """A query on a published snapshot is wrong, or fails on its data."""
 
-    exit_code = 24
+    exit_code = 32

@@ -94,7 +94,7 @@ def test_an_unknown_release_has_no_answer(site: tuple[Site, str], question: str)
     here, _ = site
     done = here.deid("audit", question, "rel-none")
     assert isinstance(done.exception, EvidenceError)
-    assert done.exception.exit_code == 23
+    assert done.exception.exit_code == 31
 
 
 def test_a_changed_packet_is_shown_and_refused(site: tuple[Site, str], tmp_path: Path):

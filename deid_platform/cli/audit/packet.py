@@ -25,7 +25,7 @@ def register(group: typer.Typer) -> None:
 def packet(
     release: Annotated[str, typer.Argument(help="Id of the release.")],
     verify: Annotated[
-        bool, typer.Option("--verify", help="Check it; exit code 23 if anything was changed.")
+        bool, typer.Option("--verify", help="Check it; exit code 31 if anything was changed.")
     ] = False,
     export: Annotated[
         Path | None, typer.Option(help="Copy the public part into this new folder.")
