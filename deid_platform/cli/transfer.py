@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from deid_platform.cli import AsJson, console, print_json, progress_console
-from deid_platform.cli.request import As, RequestId, actor
+from deid_platform.cli.request import As, Key, RequestId, actor
 from deid_platform.core.errors import DeclarationError
+from deid_platform.core.workflow import Role
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance.destinations import destination_for
+from deid_platform.governance.destruction import confirm_destruction
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.register import register_in_force
 from deid_platform.governance.requests import request_of
@@ -21,7 +23,6 @@ from deid_platform.governance.sending import send
 from deid_platform.governance.transfers import (
     OVERDUE,
     Transfer,
-    confirm_destruction,
     owed,
     transfers,
 )
@@ -48,9 +49,10 @@ def send_release(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="The last day on which the receiver may hold it."),
     ] = None,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a release to a destination of the register, and read back what arrived.
+    """Send a release to a destination of the register, signed, and read back what arrived.
 
     Safe to repeat: an interrupted transfer goes on where it stopped, and a finished one is not
     sent again. A destination with recipients' keys gets one encrypted archive.
@@ -69,7 +71,7 @@ def send_release(
                 register_in_force(ledger), destination, dataset, datetime.now(UTC)
             ),
             retention_until=keep_until.date() if keep_until else None,
-            actor=actor(as_person),
+            actor=actor(as_person, key),
         )
     if as_json:
         print_json(as_document(done))
@@ -110,9 +112,13 @@ def confirm(
     method: Annotated[str, typer.Option(help="How the copy was destroyed or returned.")],
     proof: Annotated[Path, typer.Option(help="The receiver's certificate; its digest is kept.")],
     as_person: As,
+    role: Annotated[
+        Role, typer.Option("--role", help="data_steward or third_party_manager.")
+    ] = Role.DATA_STEWARD,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record that a receiver has shown that its copy is destroyed or returned.
+    """Record, signed, that a receiver has shown that its copy is destroyed or returned.
 
     Example: `deid transfer confirm-destruction xfer-0123456789abcdef --method "wiped" --proof
     certificate.pdf --as ben.cho`
@@ -126,7 +132,8 @@ def confirm(
         transfer=transfer,
         method=method,
         proof=digest,
-        actor=actor(as_person),
+        role=role,
+        actor=actor(as_person, key),
     )
     if as_json:
         print_json(as_document(done))

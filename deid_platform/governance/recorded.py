@@ -150,6 +150,14 @@ def _check_told(event: Event, entry: Entry, decision: Decision) -> None:
                 f"its {name} is not the one that was signed",
                 "sign what is recorded",
             )
+    for name, answer in decision.answers.items():
+        if name in told and answer != ("" if told[name] is None else str(told[name])):
+            raise SignatureError(
+                Rule.OTHER_CONTENT,
+                event.kind,
+                f"its {name} is not the one that was signed",
+                "sign what is recorded",
+            )
 
 
 def _doubt(key: SigningKey, entry: Entry, latest: AppliedRegister) -> str | None:

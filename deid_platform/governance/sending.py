@@ -12,12 +12,12 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from deid_platform.core.errors import AuthorisationError, TransferError
-from deid_platform.core.workflow import Action, Role, check_role, check_separation
+from deid_platform.core.errors import AuthorisationError, TransferError, ZoneError
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.durable_files import make_private
 from deid_platform.governance.archive import SUFFIX, pack
@@ -28,10 +28,15 @@ from deid_platform.governance.destinations import Destination
 from deid_platform.governance.events import Event
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.requests import Actor, Request, request_of
+from deid_platform.governance.signatures import Decision
+from deid_platform.governance.transfer_decisions import (
+    check_unchanged,
+    send_decision,
+    signature_of,
+)
 from deid_platform.governance.transfer_events import TransferFailed, TransferStarted
 from deid_platform.governance.transfers import (
     Transfer,
-    check_sendable,
     completed,
     refused,
     started,
@@ -39,8 +44,6 @@ from deid_platform.governance.transfers import (
     transfer_of,
     transfers,
 )
-
-_SENDER = Role.DATA_ENGINEER
 
 
 def send(
@@ -68,15 +71,16 @@ def send(
     ledger.verify()
     known = request_of(ledger, request)
     try:
-        check_sendable(ledger, request, destination, retention_until)
-        check_role(request, Action.RELEASE, actor.identity, _SENDER)
-        check_separation(request, actor.identity, _SENDER, known.held)
+        at = ledger.now().isoformat(timespec="seconds")
+        decision = send_decision(ledger, request, destination, retention_until, actor, at)
+        transfer = transfer_id(known.release_id, destination)
+        with _alone(deployment, transfer) as work:
+            return _send(
+                deployment, ledger, known, destination, retention_until, actor, decision, work
+            )
     except AuthorisationError as error:
         refused(ledger, error, publication=known.publication, request=request, actor=actor)
         raise
-    transfer = transfer_id(known.release_id, destination)
-    with _alone(deployment, transfer) as work:
-        return _send(deployment, ledger, known, destination, retention_until, actor, work)
 
 
 def _send(
@@ -86,13 +90,16 @@ def _send(
     destination: Destination,
     retention_until: date | None,
     actor: Actor,
+    decision: Decision,
     work: Path,
 ) -> Transfer:
     transfer = transfer_id(request.release_id, destination)
     before = transfers(ledger, request.publication).get(transfer)
     if before is not None and before.completed is not None:
         return before
-    parcels = _parcels(deployment, request, destination, work)
+    signature = signature_of(actor, decision)
+    sent = before.digests if before is not None else frozenset()
+    parcels = _parcels(deployment, request, destination, work, sent)
     begun = started(
         request,
         destination,
@@ -100,12 +107,15 @@ def _send(
         digest=parcels[-1].sha256,
         retention_until=retention_until,
         actor=actor,
+        decision=decision,
+        signature=signature,
     )
 
     def begin(records: Records) -> list[Event]:
-        check_sendable(records, request.id, destination, retention_until)
+        now = send_decision(records, request.id, destination, retention_until, actor, decision.at)
+        check_unchanged(ledger, records, decision, now, signature)
         last = transfers(records, request.publication).get(transfer)
-        return [] if last is not None and last.started == begun else [begun]
+        return [] if last is not None and _same(last.started, begun) else [begun]
 
     ledger.decide(begin)
     known = transfer_of(ledger, transfer).digests
@@ -134,21 +144,45 @@ def _send(
 
 
 def _parcels(
-    deployment: Deployment, request: Request, destination: Destination, work: Path
+    deployment: Deployment,
+    request: Request,
+    destination: Destination,
+    work: Path,
+    sent: Collection[str],
 ) -> list[Parcel]:
-    """What is to be carried, the file that completes it last."""
+    """What is to be carried, the file that completes it last.
+
+    A copy of our own is checked and carried: the outbox has other readers, and a file of it could
+    be exchanged after the look. An archive is taken up again only if the ledger knows its digest.
+    """
     released = request.released
-    folder = deployment.outbox / request.publication / request.release_id
-    files = checked_files(folder, released.manifest_digest if released else "")
+    source = deployment.outbox / request.publication / request.release_id
+    folder = work / "bundle" / request.release_id
+    digest = released.manifest_digest if released else ""
+    checked_files(source, digest)
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        shutil.copytree(source, folder)
+    except OSError:
+        raise ZoneError(
+            str(folder), "the bundle cannot be copied there", "check its owner, mode and free space"
+        ) from None
+    files = checked_files(folder, digest)
     prefix = f"{request.publication}/{request.release_id}"
     if destination.keys:
         archive = work / f"{request.release_id}{SUFFIX}"
-        if not archive.exists():
+        if not archive.is_file() or file_digest(archive) not in sent:
+            archive.unlink(missing_ok=True)
             pack(folder, archive, destination.keys, f"destination {destination.name}")
         files, prefix = (archive,), request.publication
     return [
         Parcel(file=file, name=f"{prefix}/{file.name}", sha256=file_digest(file)) for file in files
     ]
+
+
+def _same(before: TransferStarted, begun: TransferStarted) -> bool:
+    """Whether a transfer goes on as it was begun, by who began it: the first signature stands."""
+    return replace(begun, signed=before.signed, signature=before.signature) == before
 
 
 def _failed(begun: TransferStarted, error: TransferError) -> TransferFailed:

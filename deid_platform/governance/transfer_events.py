@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deid_platform.governance.events import Event
+from deid_platform.governance.signatures import Signed
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferStarted(Event, kind="transfer.started", subject="publication"):
+class TransferStarted(Signed, Event, kind="transfer.started", subject="publication"):
     """These bytes of a release are about to leave for one destination of the register.
 
     Recorded before the first byte goes, so that nothing is on its way that the ledger does not
-    know. ``digest`` is of the archive, or of the manifest, which lists every other file;
-    ``approval`` is the entry of the ledger that approved the release.
+    know, and signed by the person who sends it. ``digest`` is of the archive, or of the manifest,
+    which lists every other file; ``approval`` is the entry of the ledger that approved the release.
     """
 
     transfer: str
@@ -31,6 +32,7 @@ class TransferStarted(Event, kind="transfer.started", subject="publication"):
     digest: str
     approval: int
     retention_until: str | None
+    role: str
     by: str
     os_user: str
 
@@ -75,8 +77,11 @@ class TransferFailed(Event, kind="transfer.failed", subject="publication"):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DestructionConfirmed(Event, kind="transfer.destroyed", subject="publication"):
-    """The recipient has shown that its copy is destroyed; ``proof`` is the certificate's digest."""
+class DestructionConfirmed(Signed, Event, kind="transfer.destroyed", subject="publication"):
+    """The recipient has shown that its copy is destroyed: who saw the proof signs that.
+
+    ``proof`` is the digest of the recipient's certificate.
+    """
 
     transfer: str
     request: str
@@ -84,5 +89,6 @@ class DestructionConfirmed(Event, kind="transfer.destroyed", subject="publicatio
     destination: str
     method: str
     proof: str
+    role: str
     by: str
     os_user: str

@@ -1,26 +1,27 @@
 """Where releases were sent: what the ledger knows of each transfer, and what is still owed.
 
-`publish.send` carries a release and records it through this module; `confirm_destruction` records
-the receiver's proof that its copy is gone.
+`sending.send` carries a release and records it through this module; `destruction` records the
+receiver's proof that its copy is gone. Both are signed (`transfer_decisions`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 from deid_platform.core.errors import AuthorisationError
 from deid_platform.core.workflow import Action, State
 from deid_platform.governance.chain import Records
-from deid_platform.governance.destinations import Destination
+from deid_platform.governance.destinations import Destination, destination_for
 from deid_platform.governance.events import ActionRefused, Event
 from deid_platform.governance.facts import digest_of
 from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.register import register_as_of
 from deid_platform.governance.requests import Actor, Request, request_of, requests
+from deid_platform.governance.signatures import Decision, signature_lines
 from deid_platform.governance.transfer_events import (
     DestructionConfirmed,
     TransferCompleted,
@@ -37,8 +38,6 @@ KINDS: tuple[type[Event], ...] = (
 OVERDUE = 21
 """Exit code of a list that names a copy which should be destroyed by now."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_LONGEST = 300
 _ACTION = "transfer"
 
 
@@ -145,7 +144,7 @@ def check_sendable(
         AuthorisationError: naming everything that stands against it.
     """
     known = request_of(records, request)
-    missing = list(destination.refusals)
+    missing = [*destination.refusals, *_elsewhere(records, known, destination)]
     kept = destination.kept_at_most_until
     if known.state is not State.RELEASED or known.released is None:
         missing.append(f"only what is released may be sent; the request is {known.state.value}")
@@ -160,6 +159,27 @@ def check_sendable(
             "nothing was sent; see the register and `deid request show`",
         )
     return known
+
+
+def _elsewhere(records: Records, request: Request, destination: Destination) -> list[str]:
+    """Why a destination is not the one that was approved; what is public may go to any."""
+    form, released = request.form, request.released
+    if form is None or released is None:
+        return []
+    if destination.name != form.destination:
+        if form.public:
+            return []
+        return [f"the release was approved for {form.destination} and is not public"]
+    event = next(one for one in reversed(request.history) if one.event == released)
+    then = destination_for(
+        register_as_of(records, event.sequence),
+        form.destination,
+        request.publication,
+        datetime.fromisoformat(event.at),
+    )
+    if (then.digest, then.recipient) != (destination.digest, destination.recipient):
+        return ["the destination is another place than the one that was approved"]
+    return []
 
 
 def approval_of(request: Request) -> int:
@@ -188,58 +208,6 @@ def refused(
             request=request,
         )
     )
-
-
-def confirm_destruction(
-    ledger: Ledger, *, transfer: str, method: str, proof: str, actor: Actor
-) -> Transfer:
-    """Record the receiver's proof that its copy is destroyed or returned.
-
-    Args:
-        method: how, in one line.
-        proof: SHA-256 of the receiver's certificate, which is kept with the contract.
-
-    Raises:
-        AuthorisationError: there is no such copy, it is destroyed already, the proof is no digest,
-            a service confirms, or the sender confirms what they sent.
-    """
-    method = method.strip()
-    known = transfer_of(ledger, transfer)
-
-    def command(records: Records) -> list[Event]:
-        now = transfer_of(records, transfer)
-        wrong = []
-        if now.standing is Standing.DESTROYED:
-            wrong.append("its destruction is confirmed already")
-        if not actor.identity.is_person:
-            wrong.append("a service may not confirm: a person has seen the proof")
-        if str(actor.identity) == now.started.by:
-            wrong.append("separation of duties: who sent a copy may not confirm its destruction")
-        if not method or len(method) > _LONGEST or not method.isprintable():
-            wrong.append("the method is not one printable line")
-        if not _SHA256.fullmatch(proof):
-            wrong.append("the proof is not a SHA-256 digest")
-        if wrong:
-            raise AuthorisationError(transfer, "; ".join(wrong), "nothing was recorded")
-        return [
-            DestructionConfirmed(
-                transfer=transfer,
-                request=now.request,
-                publication=now.publication,
-                destination=now.destination,
-                method=method,
-                proof=proof,
-                by=str(actor.identity),
-                os_user=actor.os_user,
-            )
-        ]
-
-    try:
-        ledger.decide(command)
-    except AuthorisationError as error:
-        refused(ledger, error, publication=known.publication, request=known.request, actor=actor)
-        raise
-    return transfer_of(ledger, transfer)
 
 
 def _after(before: Transfer | None, event: Any) -> Transfer:
@@ -275,8 +243,10 @@ def started(
     digest: str,
     retention_until: date | None,
     actor: Actor,
+    decision: Decision,
+    signature: str,
 ) -> TransferStarted:
-    """The event of a transfer that is about to begin; ``files`` are their sizes."""
+    """The event of a transfer that is about to begin, and was signed; ``files`` are their sizes."""
     release = request.released.release if request.released else ""
     return TransferStarted(
         transfer=transfer_id(release, destination),
@@ -294,8 +264,11 @@ def started(
         digest=digest,
         approval=approval_of(request),
         retention_until=retention_until.isoformat() if retention_until else None,
-        by=str(actor.identity),
+        role=decision.role,
+        by=decision.person,
         os_user=actor.os_user,
+        signed=decision.plain(),
+        signature=signature_lines(signature),
     )
 
 

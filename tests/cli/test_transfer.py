@@ -15,6 +15,7 @@ from deid_platform.governance.destinations import Destination
 from deid_platform.governance.sending import send
 from deid_platform.governance.transfers import OVERDUE, transfers
 from tests.support.governance import DANA, World, world
+from tests.support.people import people
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     share = tmp_path / "share"
     share.mkdir()
     monkeypatch.setenv("DEID_HOME", str(one.deployment.home))
+    monkeypatch.setenv("DEID_SIGNING_KEY", str(people().key("ben.cho").parent))
     place = Destination(
         name="share",
         recipient="registry",

@@ -18,17 +18,26 @@ import pytest
 from deid_platform.core.errors import (
     AuthorisationError,
     DeclarationError,
+    LedgerError,
     TransferError,
     ZoneError,
 )
+from deid_platform.core.workflow import Role
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance import sending
+from deid_platform.governance import transfers as transfers_of
 from deid_platform.governance.archive import pack
 from deid_platform.governance.channels import base, channel_names
 from deid_platform.governance.destinations import Destination
+from deid_platform.governance.destruction import confirm_destruction
 from deid_platform.governance.events import ActionRefused
 from deid_platform.governance.ledger import Ledger
+from deid_platform.governance.recorded import verify_ledger
+from deid_platform.governance.register_events import RegisterApplied
+from deid_platform.governance.request_events import DecisionRecorded
+from deid_platform.governance.requests import Actor, request_of
 from deid_platform.governance.sending import send
+from deid_platform.governance.signing import sign
 from deid_platform.governance.transfer_events import (
     DestructionConfirmed,
     TransferCompleted,
@@ -37,11 +46,11 @@ from deid_platform.governance.transfer_events import (
 )
 from deid_platform.governance.transfers import (
     Standing,
-    confirm_destruction,
     owed,
     transfers,
 )
 from tests.support.governance import ANA, BEN, DANA, NAME, World
+from tests.support.people import actor, people, unsigned
 from tests.support.releases import count
 from tests.support.servers import SftpServer, new_key, s3_server, sftp_server
 
@@ -295,21 +304,22 @@ def test_another_file_under_a_name_of_the_release_is_never_replaced(world, there
     assert count(world, TransferCompleted) == 0
 
 
-def send_and_die(deployment: Deployment, request: str, destination: Destination) -> None:
+def send_and_die(deployment: Deployment, request: str, destination: Destination, key: Path) -> None:
     sending.completed = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
     send(
         deployment,
         Ledger.open(deployment.ledger_url),
         request=request,
         destination=destination,
-        actor=DANA,
+        actor=Actor.of("dana.lee", "tester", lambda payload: sign(payload, key)),
     )
 
 
 def test_a_sender_killed_before_its_record_is_completed_without_a_second_version(world, there):
     sender = released(world, there.environment)
     process = multiprocessing.get_context("spawn").Process(
-        target=send_and_die, args=(sender.deployment, sender.request, there.destination)
+        target=send_and_die,
+        args=(sender.deployment, sender.request, there.destination, people().key("dana.lee")),
     )
     process.start()
     process.join(timeout=120)
@@ -353,6 +363,21 @@ class TestArchives:
         for cell in (b"Alpine", b"county,visit_year"):
             assert cell not in content
 
+    def test_an_archive_that_the_ledger_does_not_know_is_not_sent(self, world, there, tmp_path):
+        import pyrage
+
+        sender = released(world, there.environment)
+        destination, identities = self.keyed(there, tmp_path)
+        release = sender.folder.name
+        transfer = sending.transfer_id(release, destination)
+        work = world.deployment.scratch / "sending" / transfer
+        work.mkdir(parents=True, mode=0o700)
+        work.parent.chmod(0o700)
+        (work / f"{release}.tar.age").write_bytes(b"something else altogether")
+        sender.send(destination)
+        (content,) = there.files().values()
+        pyrage.decrypt(content, identities)
+
     def test_a_second_encryption_is_not_a_second_version(self, world, there, tmp_path):
         """The spool is lost with the archive in it after the archive arrived."""
         import shutil
@@ -360,7 +385,8 @@ class TestArchives:
         sender = released(world, there.environment)
         destination, _ = self.keyed(there, tmp_path)
         process = multiprocessing.get_context("spawn").Process(
-            target=send_and_die, args=(sender.deployment, sender.request, destination)
+            target=send_and_die,
+            args=(sender.deployment, sender.request, destination, people().key("dana.lee")),
         )
         process.start()
         process.join(timeout=120)
@@ -454,6 +480,35 @@ class TestRefusals:
         released(world, {})
         self.refused(world, there, "separation of duties", actor=actor)
 
+    @pytest.mark.parametrize(
+        ("actor", "words"),
+        [
+            (unsigned("dana.lee"), "counts only with a signature"),
+            (actor("dana.lee", "ben.cho"), "SIG-05"),
+            (actor("gus.ortiz"), "separation of duties|does not hold the role"),
+            (actor("lena.voss"), "does not hold the role data_engineer"),
+            (Actor.of("service:pipeline", "tester"), "a service may not send"),
+            (actor("Ana.Ruiz@health.example", "ana.ruiz"), "separation of duties"),
+        ],
+        ids=["no key", "other key", "validator", "no role", "service", "alias of requester"],
+    )
+    def test_who_is_no_engineer_with_a_key_of_their_own(self, world, there, actor, words):
+        released(world, {})
+        self.refused(world, there, words, actor=actor)
+
+    def test_a_release_that_is_not_public_to_another_destination(self, world, there, monkeypatch):
+        sender = released(world, {})
+        known = request_of(world.ledger, sender.request)
+        inner = known.form.model_copy(update={"publication_intent": "none", "recipients": ()})
+        monkeypatch.setattr(transfers_of, "request_of", lambda *_: replace(known, form=inner))
+        self.refused(world, there, "approved for open_data and is not public")
+
+    def test_a_destination_that_moved_after_the_approval(self, world, there):
+        released(world, {})
+        moved = replace(there.destination, name="open_data")
+        self.refused(world, there, "another place than the one that was approved",
+                     destination=moved)  # fmt: skip
+
     @pytest.mark.parametrize("damage", ["changed", "added", "removed", "manifest"])
     def test_a_bundle_that_is_not_what_was_released(self, world, there, damage):
         sender = released(world, {})
@@ -469,6 +524,20 @@ class TestRefusals:
         with pytest.raises(ZoneError, match="does not hold the bundle that was released"):
             sender.send(there.destination)
         assert there.files() == {}
+
+    def test_a_file_exchanged_after_the_look(self, world, there, monkeypatch):
+        sender = released(world, {})
+        victim = next(one for one in sender.folder.iterdir() if one.suffix == ".csv")
+        whole = sending.carry
+
+        def exchanged(*given):
+            victim.write_text("county,visit_count\nAlpine,5\n")
+            return whole(*given)
+
+        monkeypatch.setattr(sending, "carry", exchanged)
+        before = sender.bundle
+        sender.send(there.destination)
+        assert there.files() == before
 
     def test_two_senders_at_once(self, world, there):
         sender = released(world, {})
@@ -633,6 +702,34 @@ class TestDestruction:
         with pytest.raises(AuthorisationError, match=words):
             self.confirm(world, done.id, **how)
         assert count(world, DestructionConfirmed) == 0
+
+    @pytest.mark.parametrize(
+        ("how", "words"),
+        [
+            ({"actor": unsigned("ben.cho")}, "counts only with a signature"),
+            ({"actor": actor("ben.cho", "dana.lee")}, "SIG-05"),
+            ({"actor": Actor.of("service:pipeline", "tester")}, "a service may not confirm"),
+            ({"actor": actor("lena.voss")}, "does not hold the role data_steward"),
+            ({"role": Role.DATA_ENGINEER}, "may not confirm"),
+            ({"actor": actor("Dana.Lee@health.example", "dana.lee")}, "who sent a copy"),
+        ],
+        ids=["no key", "other key", "service", "role not held", "other role", "alias of sender"],
+    )
+    def test_who_may_not_say_so_is_refused(self, world, request, tmp_path, how, words):
+        _, done = self.sent(world, request, tmp_path)
+        with pytest.raises(AuthorisationError, match=words):
+            self.confirm(world, done.id, **how)
+        assert count(world, DestructionConfirmed) == 0
+
+    def test_both_signatures_are_verified_with_the_ledger(self, world, request, tmp_path):
+        _, done = self.sent(world, request, tmp_path)
+        self.confirm(world, done.id)
+        before = verify_ledger(world.ledger).decisions
+        last = list(world.ledger.entries(kinds=[DestructionConfirmed]))[-1].event
+        world.ledger.append(replace(last, proof="b" * 64))
+        with pytest.raises(LedgerError, match="its proof is not the one that was signed"):
+            verify_ledger(world.ledger)
+        assert before == 2 + sum(count(world, kind) for kind in (DecisionRecorded, RegisterApplied))
 
     def test_a_copy_is_destroyed_once(self, world, request, tmp_path):
         _, done = self.sent(world, request, tmp_path)
