@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deid_platform.cli import AsJson, console, print_json
+from deid_platform.cli.request import Key, actor, key_file
 from deid_platform.core.workflow import Role
 from deid_platform.engine.deployment import Deployment
 
@@ -28,15 +29,6 @@ Folder = Annotated[
         "--folder",
         help="A folder of YAML files; may be given again. By default assets/register and, "
         "if it exists, register/ under DEID_HOME.",
-    ),
-]
-Key = Annotated[
-    Path,
-    typer.Option(
-        "--key",
-        envvar="DEID_SIGNING_KEY",
-        help="Your SSH key: the private key file, or the .pub file of one in an agent or a "
-        "security key.",
     ),
 ]
 
@@ -97,7 +89,7 @@ def apply(
     as_person: Annotated[
         str, typer.Option("--as", help="Who you are, as person:NAME; your key proves it.")
     ],
-    key: Key,
+    key: Key = None,
     role: Annotated[
         Role, typer.Option("--role", help="data_coordinator or director.")
     ] = Role.DATA_COORDINATOR,
@@ -112,11 +104,18 @@ def apply(
 
     Example: `deid register apply --as lena.voss --key ~/.ssh/id_ed25519`
     """
-    from deid_platform.cli.request import actor
+    from deid_platform.core.errors import AuthorisationError
     from deid_platform.governance import register as registers
     from deid_platform.governance.ledger import system_clock
     from deid_platform.governance.signing import sign
 
+    file = key_file(as_person, key)
+    if file is None:
+        raise AuthorisationError(
+            "register",
+            "it is put in force only with a signature",
+            "sign with your own key: --key FILE, or DEID_SIGNING_KEY",
+        )
     deployment = Deployment.from_environment()
     new = _declared(deployment, folder)
     ledger = _ledger(deployment)
@@ -137,7 +136,7 @@ def apply(
         ledger,
         new,
         decision=decision,
-        signature=sign(decision.payload(), key),
+        signature=sign(decision.payload(), file),
         os_user=actor(as_person).os_user,
         clock=system_clock,
     )

@@ -71,11 +71,12 @@ def actor(name: str, key: Path | None = None) -> Actor:
         account = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         account = f"uid {os.getuid()}"
-    file = _key_file(name, key)
+    file = key_file(name, key)
     return Actor.of(name, account, (lambda payload: sign(payload, file)) if file else None)
 
 
-def _key_file(name: str, key: Path | None) -> Path | None:
+def key_file(name: str, key: Path | None) -> Path | None:
+    """The key a person signs with: as told, or by ``DEID_SIGNING_KEY``, a file or a folder."""
     told = os.environ.get("DEID_SIGNING_KEY", "")
     if key is None and told:
         key = Path(told)

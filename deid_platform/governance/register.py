@@ -110,7 +110,8 @@ def apply_decision(
     records: Records, new: Register, *, person: Identity | str, role: Role, at: datetime
 ) -> Decision:
     """What must be signed to put a register in force in place of the one there is now."""
-    old = current_or_none(records)
+    found = applied_registers(records)
+    old = found[-1].register if found else None
     return Decision(
         request=SUBJECT,
         step=STEP,
@@ -120,7 +121,7 @@ def apply_decision(
         at=at.isoformat(timespec="seconds"),
         ledger=ledger_id(records),
         register_digest=(old or new).digest,
-        fingerprints={"register": new.digest, "previous": old.digest if old else GENESIS},
+        fingerprints=_change(new.digest, found[-1] if found else None),
     )
 
 
@@ -149,7 +150,9 @@ def apply(
         problems = register_problems(new, at)
         if problems:
             raise first_of(problems)
-        old = current_or_none(records)
+        found = applied_registers(records)
+        before = found[-1] if found else None
+        old = before.register if before else None
         if old is not None and old.digest == new.digest:
             raise AuthorisationError(SUBJECT, "this register is in force already", "change nothing")
         event = RegisterApplied(
@@ -163,7 +166,7 @@ def apply(
             signed=decision.plain(),
             signature=signature_lines(signature),
         )
-        _check_applied(event, old or new, old, at, ledger_id(records))
+        _check_applied(event, new, before, at, ledger_id(records))
         return [event]
 
     return ledger.decide(command)[0]
@@ -185,11 +188,10 @@ def _checked(entry: Entry, before: AppliedRegister | None, ledger: str) -> Appli
             "the register is not the one that was signed",
             "nothing is authorised under it: restore the ledger and find out who changed it",
         )
-    old = before.register if before else None
     # The first register may be the first entry: it was signed for a ledger that was empty.
     known = GENESIS if entry.sequence == 1 else ledger
     try:
-        _check_applied(event, old or register, old, datetime.fromisoformat(entry.at), known)
+        _check_applied(event, register, before, datetime.fromisoformat(entry.at), known)
     except AuthorisationError as error:
         raise LedgerError(
             where,
@@ -199,11 +201,24 @@ def _checked(entry: Entry, before: AppliedRegister | None, ledger: str) -> Appli
     return AppliedRegister(register=register, entry=entry)
 
 
+def _change(digest: str, before: AppliedRegister | None) -> dict[str, str]:
+    """What a signature names: ``follows`` makes it fit once, though a register comes back."""
+    return {
+        "register": digest,
+        "previous": before.register.digest if before else GENESIS,
+        "follows": before.entry.hash if before else GENESIS,
+    }
+
+
 def _check_applied(
-    event: RegisterApplied, judge: Register, old: Register | None, at: datetime, ledger: str
+    event: RegisterApplied,
+    new: Register,
+    before: AppliedRegister | None,
+    at: datetime,
+    ledger: str,
 ) -> None:
     decision = event.decided
-    wanted = {"register": event.digest, "previous": old.digest if old else GENESIS}
+    wanted = _change(event.digest, before)
     if (
         dict(decision.fingerprints) != wanted
         or event.previous != wanted["previous"]
@@ -221,7 +236,24 @@ def _check_applied(
             f"a {decision.role} may not apply a register",
             "a data_coordinator or director does, with a key of the register in force",
         )
+    judge = before.register if before else new
     check_signed(decision, "\n".join(event.signature), judge, at, ledger=ledger)
+    if before is not None:
+        _check_gain(judge, new, decision.person)
+
+
+def _check_gain(old: Register, new: Register, person: str) -> None:
+    """Nobody gives themselves a role, or goes on holding one, by a register that they apply."""
+    before, after = old.person(person), new.people.get(old.identity(person).name)
+    gained = sorted(
+        {one.role.value for one in after.roles if one not in before.roles} if after else ()
+    )
+    if gained:
+        raise AuthorisationError(
+            SUBJECT,
+            f"it grants {' and '.join(gained)} to {person}, who applies it",
+            "another data_coordinator or director applies what grants you a role",
+        )
 
 
 @lru_cache(maxsize=64)

@@ -183,6 +183,18 @@ def test_code_that_nobody_owns_is_found(deid, here):
     assert all(one.startswith("dbt_project/macros/") for one in unowned)
 
 
+def test_a_folder_of_keys_signs_a_register_by_the_name_of_who_applies_it(deid, here, monkeypatch):
+    monkeypatch.setenv("DEID_SIGNING_KEY", str(here.key("lena.voss").parent))
+    deid("register", "apply", "--as", "lena.voss", "--yes", *deid.folders)
+    assert deid.json("register", "show")["digest"] == here.register.digest
+
+
+def test_a_register_without_a_key_is_not_applied(deid, monkeypatch):
+    monkeypatch.delenv("DEID_SIGNING_KEY", raising=False)
+    with pytest.raises(AuthorisationError, match="only with a signature"):
+        deid("register", "apply", "--as", "lena.voss", "--yes", *deid.folders)
+
+
 def test_a_zone_that_others_can_read_is_found(deid):
     deid.apply()
     deployment = Deployment.from_environment()

@@ -5,7 +5,7 @@ import pytest
 from deid_platform.core.errors import AuthorisationError
 from deid_platform.core.workflow import Role
 from deid_platform.governance.ledger import Ledger
-from deid_platform.governance.register import plan, register_in_force
+from deid_platform.governance.register import apply, apply_decision, plan, register_in_force
 from tests.support.register import Office, now, office, put_in_force
 
 
@@ -49,3 +49,46 @@ def test_an_alias_is_the_same_person_in_every_look_up(here):
         assert str(here.register.identity(spelling)) == "person:ana.ruiz"
         assert here.register.roles(spelling, now()) == {Role.REQUESTER}
         assert here.register.trained(spelling, Role.REQUESTER, now())
+
+
+def test_who_applies_a_register_gives_themselves_no_role(ledger_url, here):
+    def promote(content):
+        roles = content["people"]["lena.voss"]["roles"]
+        roles.append({**roles[0], "role": "data_steward", "certified_by": "nora.quinn"})
+
+    ledger = Ledger.open(ledger_url)
+    put_in_force(ledger, here)
+    promoted = here.changed(promote)
+    with pytest.raises(AuthorisationError, match="grants data_steward to person"):
+        put_in_force(ledger, here, promoted)
+    put_in_force(ledger, here, promoted, by="nora.quinn", role=Role.DIRECTOR)
+    assert Role.DATA_STEWARD in register_in_force(ledger).roles("lena.voss", now())
+
+
+def test_nobody_lengthens_a_role_of_their_own(ledger_url, here):
+    def lengthen(content):
+        content["people"]["lena.voss"]["roles"][0]["until"] = "2099-12-31"
+
+    ledger = Ledger.open(ledger_url)
+    put_in_force(ledger, here)
+    with pytest.raises(AuthorisationError, match="grants data_coordinator to person"):
+        put_in_force(ledger, here, here.changed(lengthen))
+
+
+def test_a_signature_on_a_register_counts_once_though_the_old_one_comes_back(ledger_url, here):
+    def move(content):
+        content["people"]["ana.ruiz"]["unit"] = "Statistics"
+
+    ledger = Ledger.open(ledger_url)
+    put_in_force(ledger, here)
+    changed = here.changed(move)
+    decision = apply_decision(
+        ledger, changed, person="lena.voss", role=Role.DATA_COORDINATOR, at=now()
+    )
+    signature = here.sign(decision)
+    again = {"decision": decision, "signature": signature, "os_user": "x", "clock": now}
+    apply(ledger, changed, **again)
+    put_in_force(ledger, here)
+    with pytest.raises(AuthorisationError, match="not this change"):
+        apply(ledger, changed, **again)
+    assert register_in_force(ledger).digest == here.register.digest
