@@ -16,7 +16,7 @@ from typing import Any
 
 from deid_platform.core.errors import AuthorisationError
 from deid_platform.core.register import NAMESPACE, Register, SshKey
-from deid_platform.core.workflow import Identity, Role
+from deid_platform.core.workflow import Action, Identity, Role
 from deid_platform.governance.plain import Plain, canonical_json, check_plain
 from deid_platform.governance.sshsig import SshSignature
 
@@ -44,6 +44,13 @@ class Rule(StrEnum):
     OTHER_LEDGER = "SIG-13 signed for another ledger"
     OTHER_TIME = "SIG-14 signed at another time"
     OTHER_CONTENT = "SIG-15 signed for something else"
+    OTHER_DEPARTMENT = "SIG-16 of another department"
+
+
+_ABOVE = frozenset(
+    {Role.AGENCY, Role.GOVERNANCE_LIAISON, Role.RISK_SUBCOMMITTEE, Role.UNDERSECRETARY}
+)
+_OF_A_SIDE = frozenset({Role.DATA_COORDINATOR, Role.DEPUTY_DIRECTOR})
 
 
 class SignatureError(AuthorisationError):
@@ -206,6 +213,7 @@ def check_signed(
     _check_time(decision, where, at)
     key = verify(decision.payload(), signature, decision.person, register, at)
     check_holder(decision.person, Role(decision.role), register, at, where=where)
+    _check_department(decision, register, where)
     return key
 
 
@@ -232,6 +240,24 @@ def check_holder(
             where,
             f"{identity} as {role.value}: {'; '.join(gaps)}",
             "complete the training and have it registered",
+        )
+
+
+def _check_department(decision: Decision, register: Register, where: str) -> None:
+    """Let people of another department sign for their side of an exchange, and nothing else.
+
+    They are in the register to do that; who of them signs which side is for the review to say.
+    """
+    if register.department_of(decision.person) == register.agency.department:
+        return
+    role = Role(decision.role)
+    for_side = role in _OF_A_SIDE and decision.step == Action.APPROVE_FOR_EXECUTION.value
+    if role not in _ABOVE | {Role.REQUESTER} and not for_side:
+        raise SignatureError(
+            Rule.OTHER_DEPARTMENT,
+            where,
+            f"a {role.value} of another department does not decide this",
+            f"a {role.value} of the department itself must do this",
         )
 
 

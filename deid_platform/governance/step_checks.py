@@ -139,8 +139,8 @@ def _side(case: _Case) -> str:
     exchange = case.form.exchange
     if exchange is None or not case.who.is_person:
         return ""
-    unit = case.register.person(case.who).unit
-    return {exchange.provider: "provider", exchange.receiver: "receiver"}.get(unit, "")
+    department = case.register.department_of(case.who)
+    return {exchange.provider: "provider", exchange.receiver: "receiver"}.get(department, "")
 
 
 def _turn(case: _Case, step: Step) -> Signer | None:

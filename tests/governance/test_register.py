@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from deid_platform.core.errors import AuthorisationError
+from deid_platform.core.errors import AuthorisationError, DeclarationError
 from deid_platform.core.workflow import Role
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.register import apply, apply_decision, plan, register_in_force
@@ -42,6 +42,22 @@ def test_who_holds_no_such_role_applies_no_register(ledger_url, here):
     with pytest.raises(AuthorisationError, match="does not hold the role"):
         put_in_force(ledger, here, by="ben.cho", role=Role.DIRECTOR)
     assert ledger.head().sequence == 0
+
+
+def test_a_coordinator_of_another_department_applies_no_register(ledger_url, here):
+    ledger = Ledger.open(ledger_url)
+    with pytest.raises(AuthorisationError, match="SIG-16 of another department"):
+        put_in_force(ledger, here, by="sam.price")
+    assert ledger.head().sequence == 0
+
+
+def test_a_register_without_a_coordinator_of_its_own_is_its_last(ledger_url, here):
+    def leave(content):
+        for name in ("lena.voss", "nora.quinn"):
+            content["people"][name]["department"] = "Another department"
+
+    with pytest.raises(DeclarationError, match="nobody could apply the next register"):
+        put_in_force(Ledger.open(ledger_url), here, here.changed(leave))
 
 
 def test_an_alias_is_the_same_person_in_every_look_up(here):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from deid_platform.core.publication import Publication
 from deid_platform.core.zones import Zone
 from deid_platform.engine.assess import assess_publication
 from deid_platform.engine.database import open_zone
@@ -13,7 +14,7 @@ from deid_platform.engine.mask import mask_publication
 from deid_platform.engine.running_code import code_version
 from deid_platform.governance.events import AssessmentRecorded, CandidateBuilt
 from deid_platform.governance.publish import candidate_fingerprint
-from tests.support.governance import NAME, World
+from tests.support.governance import World
 from tests.support.governance import world as new_world
 
 COUNTIES = {
@@ -63,26 +64,30 @@ def evidence_world(folder: Path) -> World:
 def build(world: World, visits: dict[int, dict[str, tuple[int, int]]] = VISITS) -> None:
     """Write the aggregate, assess and mask it, and record all as the pipeline would."""
     publication, policy = world.publication, world.policy
+    area = publication.dimension_columns[0]
     with open_zone(world.deployment, Zone.LIMITED) as con:
         con.execute(
-            f"create or replace table main.{NAME} (county varchar, visit_year integer, "
+            f"create or replace table main.{world.name} ({area} varchar, visit_year integer, "
             "visit_count bigint, person_count bigint, population_count bigint)"
         )
-        con.executemany(f"insert into main.{NAME} values (?, ?, ?, ?, ?)", list(_rows(visits)))
-        source = fingerprint(con, f"limited.main.{NAME}")
+        con.executemany(
+            f"insert into main.{world.name} values (?, ?, ?, ?, ?)",
+            list(_rows(visits, publication)),
+        )
+        source = fingerprint(con, f"limited.main.{world.name}")
         sheet = assess_publication(con, publication, policy)
         mask_publication(con, publication, policy)
         content = candidate_fingerprint(con, publication.name)
     world.ledger.append_all(
         [
             AssessmentRecorded(
-                publication=NAME,
+                publication=world.name,
                 fingerprint=source,
                 policy_digest=policy.digest,
                 score_sheet_digest=sheet.digest,
             ),
             CandidateBuilt(
-                publication=NAME,
+                publication=world.name,
                 fingerprint=content,
                 publication_digest=publication.digest,
                 policy_digest=policy.digest,
@@ -112,11 +117,12 @@ def with_more(
 
 
 def _rows(
-    visits: dict[int, dict[str, tuple[int, int]]],
+    visits: dict[int, dict[str, tuple[int, int]]], publication: Publication
 ) -> Iterable[tuple[str, int, int, int, int]]:
-    for year, counties in visits.items():
-        for county, (events, people) in counties.items():
-            yield county, year, events, people, COUNTIES.get(county, 50_000)
-        total = [sum(one[k] for one in counties.values()) for k in (0, 1)]
-        population = sum(COUNTIES.get(county, 50_000) for county in counties)
-        yield "California", year, total[0], total[1], population
+    whole = publication.dimensions[publication.dimension_columns[0]].total or ""
+    for year, areas in visits.items():
+        for area, (events, people) in areas.items():
+            yield area, year, events, people, COUNTIES.get(area, 50_000)
+        total = [sum(one[k] for one in areas.values()) for k in (0, 1)]
+        population = sum(COUNTIES.get(area, 50_000) for area in areas)
+        yield whole, year, total[0], total[1], population

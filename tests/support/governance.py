@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -118,6 +118,11 @@ class World:
     ledger: Ledger
     requested: int = field(default=0)
 
+    @property
+    def name(self) -> str:
+        """The publication's name."""
+        return self.publication.name
+
     def build(self, rows: Iterable[Row] = ROWS, failing: Sequence[str] = ()) -> str:
         """Write the candidate, record it and its gates; its fingerprint."""
         self.write(rows)
@@ -125,10 +130,10 @@ class World:
 
     def record(self, failing: Sequence[str] = ()) -> str:
         """Record the table as it is, and its gates, as the pipeline would; its fingerprint."""
-        content = current_fingerprint(self.deployment, NAME)
+        content = current_fingerprint(self.deployment, self.name)
         self.ledger.append(
             CandidateBuilt(
-                publication=NAME,
+                publication=self.name,
                 fingerprint=content,
                 publication_digest=self.publication.digest,
                 policy_digest=self.policy.digest,
@@ -146,11 +151,13 @@ class World:
         with open_zone(self.deployment, Zone.LIMITED) as con:
             con.execute("create schema if not exists candidate")
             con.execute(
-                f"create or replace table candidate.{NAME} (county varchar, visit_year integer, "
-                "visit_count bigint, person_count bigint, population_count bigint, "
-                "visit_count_annotation integer)"
+                f"create or replace table candidate.{self.name} (county varchar, "
+                "visit_year integer, visit_count bigint, person_count bigint, "
+                "population_count bigint, visit_count_annotation integer)"
             )
-            con.executemany(f"insert into candidate.{NAME} values (?, ?, ?, ?, ?, ?)", list(rows))
+            con.executemany(
+                f"insert into candidate.{self.name} values (?, ?, ?, ?, ?, ?)", list(rows)
+            )
             self.certify(con)
 
     def certify(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -192,7 +199,7 @@ class World:
         """Record gate results on a content."""
         self.ledger.append_all(
             GateEvaluated(
-                table=candidate_asset(NAME),
+                table=candidate_asset(self.name),
                 gate=gate,
                 fingerprint=content,
                 passed=gate not in failing,
@@ -209,9 +216,9 @@ class World:
         return decisions.submit(
             self.ledger,
             request=f"req-{self.requested:04}",
-            form=form(**fields),
+            form=form(**{"dataset": self.name, **fields}),
             actor=actor,
-            fingerprint=current_fingerprint(self.deployment, NAME),
+            fingerprint=current_fingerprint(self.deployment, self.name),
         )
 
     def act(
@@ -320,6 +327,13 @@ class World:
 
 def world(folder: Path, ledger_url: str | None = None) -> World:
     """A deployment under a folder, with the policies of this checkout and one publication."""
+    made = opened(deployed(folder, ledger_url))
+    appoint(made.ledger, (NAME,))
+    return made
+
+
+def deployed(folder: Path, ledger_url: str | None = None) -> Deployment:
+    """A deployment under a folder, initialised, with nobody in its register yet."""
     project = folder / "project"
     (project / "dbt_project").mkdir(parents=True)
     (project / "assets").symlink_to(CHECKOUT / "assets")
@@ -329,9 +343,7 @@ def world(folder: Path, ledger_url: str | None = None) -> World:
     environment = {} if ledger_url is None else {"DEID_LEDGER_URL": ledger_url}
     deployment = Deployment(project=project, home=folder / "home", environment=environment)
     initialise(deployment)
-    made = opened(deployment)
-    appoint(made.ledger, (NAME,))
-    return made
+    return deployment
 
 
 def opened(deployment: Deployment) -> World:
@@ -351,16 +363,21 @@ def the_policy() -> DdgPolicy:
     return load_policy("calhhs_ddg_2", checkout)
 
 
-def write_manifest(deployment: Deployment) -> None:
-    """The dbt manifest of the one publication."""
-    node = {
-        "resource_type": "model",
-        "name": NAME,
-        "description": "",
-        "columns": {},
-        "config": {"meta": {"publication": {**BLOCK, "policy": "calhhs_ddg_2"}}},
-        "depends_on": {"nodes": []},
+def write_manifest(
+    deployment: Deployment, blocks: Mapping[str, Mapping[str, Any]] | None = None
+) -> None:
+    """The dbt manifest of the one publication, or of several by name."""
+    nodes = {
+        f"model.deid.{name}": {
+            "resource_type": "model",
+            "name": name,
+            "description": "",
+            "columns": {},
+            "config": {"meta": {"publication": {**block, "policy": "calhhs_ddg_2"}}},
+            "depends_on": {"nodes": []},
+        }
+        for name, block in (blocks or {NAME: BLOCK}).items()
     }
     file = deployment.home / "dbt" / "manifest.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"nodes": {f"model.deid.{NAME}": node}}))
+    file.write_text(json.dumps({"nodes": nodes}))

@@ -75,7 +75,8 @@ def _successors(register: Register, at: datetime) -> list[str]:
         person.name
         for role in (Role.DATA_COORDINATOR, Role.DIRECTOR)
         for person in register.people_in(role, at)
-        if register.trained(person.identity, role, at)
+        if register.department_of(person.identity) == register.agency.department
+        and register.trained(person.identity, role, at)
         and any(key.is_valid(at) for key in person.keys)
     ]
 

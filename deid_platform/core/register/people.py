@@ -52,11 +52,16 @@ class TrainingModule(Entry):
 
 
 class Person(Entry):
-    """A person of the agency. Known by one name; ``aliases`` are other spellings of it."""
+    """A person of the agency. Known by one name; ``aliases`` are other spellings of it.
+
+    ``department`` is another one than the register's own, or the agency above it, if they are of
+    that: they sign for their side of an exchange, mediate or decide, and nothing else.
+    """
 
     name: Annotated[str, Field(exclude=True)] = ""
     display_name: Line
     unit: Line
+    department: Line | None = None
     email: PersonName
     aliases: tuple[PersonName, ...] = ()
     roles: tuple[RoleGrant, ...] = Field(min_length=1)

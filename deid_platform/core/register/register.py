@@ -115,6 +115,14 @@ class Register(Entry):
             )
         return person
 
+    def department_of(self, who: Identity | str) -> str:
+        """The department that a person is of: the register's own, unless they name another.
+
+        Raises:
+            AuthorisationError: the register knows nobody of that name.
+        """
+        return self.person(who).department or self.agency.department
+
     def service(self, who: Identity | str) -> Service:
         """A service by name.
 
