@@ -21,17 +21,19 @@ from deid_platform.governance import automation
 from deid_platform.governance.answers.coverage import coverage
 from deid_platform.governance.authority import valid_until
 from deid_platform.governance.destinations import destination_for
+from deid_platform.governance.destruction import confirm_destruction
 from deid_platform.governance.events import ActionRefused
 from deid_platform.governance.packet.verify import verify_packet
 from deid_platform.governance.register import register_in_force
 from deid_platform.governance.requests import Request, request_of, requests
 from deid_platform.governance.sending import send
-from deid_platform.governance.transfers import Transfer, confirm_destruction, owed
+from deid_platform.governance.transfers import Transfer, owed
 from tests.support.evidence import VISITS, build, with_more
 from tests.support.governance import form
 from tests.support.people import (
     DEPUTY,
     DIRECTOR,
+    ENGINEER,
     EXPERT,
     LEGAL,
     PIPELINE,
@@ -325,7 +327,7 @@ def delivered(year: Year, request: str) -> Transfer:
         world.ledger,
         request=request,
         destination=place,
-        actor=PIPELINE,
+        actor=actor(ENGINEER),
         retention_until=date(2026, 12, 31),
     )
     assert done.completed is not None
@@ -340,4 +342,5 @@ def confirmed(year: Year, copy: Transfer) -> None:
         method="Overwritten, with a certificate of the study's data manager",
         proof="d" * 64,
         actor=actor("omar.diaz"),
+        role=Role.THIRD_PARTY_MANAGER,
     )
