@@ -23,8 +23,6 @@ _FURTHEST = 10_000.0
 """How far a hidden cell without a public limit may rise; far beyond what a question needs."""
 _FURTHEST_IN_PART = 100.0
 """The same for a whole cell of which only a part is hidden: that part of it."""
-_NODES = 50
-"""Whole changes that are not found in so many steps are looked for in another way."""
 ENOUGH = 1e-4
 _NEAR = 1e-6
 _PRIMAL = 4
@@ -92,7 +90,7 @@ class Changes:
         """Let each cell use as much of its room as it is hidden."""
         changed = np.flatnonzero(choice != self._choice)
         self._choice = choice.copy()
-        low, high = self._bounds(choice)
+        low, high = self.bounds(choice)
         self._flow.changeColsBounds(
             len(changed), changed.astype(np.int32), low[changed], high[changed]
         )
@@ -107,7 +105,7 @@ class Changes:
         """
         places = self.questions.place[asked]
         direction, need = self.questions.direction[asked], self.questions.need[asked]
-        low, high = self._bounds(self._choice, places)
+        low, high = self.bounds(self._choice, places)
         columns, count = places.astype(np.int32), len(asked)
         self._flow.changeColsCost(count, columns, -direction.astype(np.float64))
         self._flow.changeColsBounds(
@@ -145,7 +143,7 @@ class Changes:
 
     def allowed(self, places: Ints, amounts: Floats, choice: Floats) -> Bools:
         """Which changes of single cells a choice leaves room for."""
-        low, high = self._bounds(choice)
+        low, high = self.bounds(choice)
         return (amounts >= low[places] - ENOUGH) & (amounts <= high[places] + ENOUGH)
 
     def parts(self, point: Floats) -> Iterator[tuple[Ints, Floats]]:
@@ -158,31 +156,13 @@ class Changes:
             if len(part):
                 yield part, point[part]
 
-    def whole(self, question: int, choice: Floats) -> Move | None:
-        """Whole changes of hidden cells that go as far as a question asks, if there are any."""
-        place = int(self.questions.place[question])
-        wanted = float(self.questions.direction[question] * self.questions.need[question])
-        program = self._program(choice)
-        count = len(self.usable)
-        kinds = np.full(count, 1, dtype=np.uint8)
-        program.changeColsIntegrality(count, np.arange(count, dtype=np.int32), kinds)
-        program.changeColBounds(place, wanted, wanted)
-        program.setOptionValue("mip_max_nodes", _NODES)
-        program.run()
-        if program.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            return None
-        point = np.array(program.getSolution().col_value)
-        return next(
-            self.move(part, amounts) for part, amounts in self.parts(point) if place in part
-        )
-
     def cheapest(self, question: int, price: Floats) -> Move | None:
         """Whole changes that go far enough at the least price per person of what they change.
 
         None where the program answers in fractions, or not at all.
         """
         count, place = len(self.usable), int(self.questions.place[question])
-        low, high = self._bounds(np.ones(count))
+        low, high = self.bounds(np.ones(count))
         if self._priced is None:
             self._priced = solver()  # bounds change: the dual simplex method starts warm
             self._priced.passModel(
@@ -228,14 +208,15 @@ class Changes:
             "the last good candidate stands; publish coarser groups, or report the table's shape",
         )
 
-    def _bounds(self, choice: Floats, of: Ints | None = None) -> tuple[Floats, Floats]:
+    def bounds(self, choice: Floats, of: Ints | None = None) -> tuple[Floats, Floats]:
+        """How far each cell, or each of some, may fall and rise within a choice."""
         at = slice(None) if of is None else of
         furthest = np.where(choice[at] >= 1.0, _FURTHEST, _FURTHEST_IN_PART)
         return -self.down[at] * choice[at], np.minimum(self.room[at], furthest) * choice[at]
 
     def _program(self, choice: Floats) -> highspy.Highs:
         program = solver(simplex_strategy=_PRIMAL)
-        program.passModel(model(*self._bounds(choice), self._sums))
+        program.passModel(model(*self.bounds(choice), self._sums))
         return program
 
 

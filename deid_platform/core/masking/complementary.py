@@ -225,7 +225,9 @@ def protect(
                 "the time was over before every small cell was protected",
                 "allow more time, or publish coarser groups",
             )
-        moves = _solved_moves(solved[cell][0], protector, hidden, cell) if cell in solved else None
+        moves = None
+        if safe:
+            moves = _solved_moves(solved[cell][0], protector, hidden, cell, expired)
         moves = moves or protector.protect(cell)
         if moves is None:
             raise MaskingError(
@@ -243,7 +245,9 @@ def protect(
         pattern = _shown_again(table, small, protector, pattern, expired)
     pattern = _rule_six(table, rules, protector, pattern)
     complements = pattern.hidden & ~small
-    proven = not unsolved and all(optimum.proven for _, optimum in parts)
+    # A move keeps overlapping totals as well, which is more than publication asks of them.
+    exact = bool(table.layout.groups.exact.all())
+    proven = exact and not unsolved and all(optimum.proven for _, optimum in parts)
     return replace(
         pattern,
         loss=int(protector.losses[complements].sum()),
@@ -276,15 +280,19 @@ def _parts(
 
 
 def _solved_moves(
-    optimiser: Optimiser, protector: Protector, hidden: Bools, cell: int
+    optimiser: Optimiser,
+    protector: Protector,
+    hidden: Bools,
+    cell: int,
+    expired: Callable[[], bool],
 ) -> tuple[Move, Move] | None:
-    """Moves over hidden cells: those the search left, else walks, else programs in whole cells."""
+    """Moves over hidden cells: those the search left, else walks, else programs while time is left.
+
+    Without them the cell takes further complements.
+    """
     needs = protector.needs(cell)
-    return (
-        optimiser.known(hidden, cell, needs)
-        or protector.protect(cell, free_only=True)
-        or optimiser.moves(hidden, cell, needs)
-    )
+    moves = optimiser.known(hidden, cell, needs) or protector.protect(cell, free_only=True)
+    return moves if moves or expired() else optimiser.moves(hidden, cell, needs)
 
 
 def _shown_again(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deid_platform.core.masking.changes import ENOUGH, Changes, Cut, Questions, is_whole
+from deid_platform.core.masking.integral import WholeChanges
 from deid_platform.core.masking.master import Cuts, Master
 from deid_platform.core.masking.model import Bools, Floats, Ints, MaskingTable
 from deid_platform.core.masking.moves import BLOCKED, Move
@@ -93,6 +94,7 @@ class Optimiser:
         self._answers: list[tuple[Ints, Floats] | None] = [None] * len(asked)
         self._moves: dict[int, tuple[tuple[Ints, Floats], Move | None]] = {}
         self._cuts, self._asker = Cuts(), dict[int, int]()
+        self._left = np.zeros(0, dtype=np.int64)
 
     @property
     def cells(self) -> list[int]:
@@ -178,10 +180,18 @@ class Optimiser:
     def _found(self, number: int, choice: Floats) -> Move | None:
         """The change that touches least, where it is whole; else any whole change."""
         price = np.where(choice > _MOSTLY, _TOUCHED, self.loss / _PRICE)
-        least = self.changes.cheapest(number, price)
-        if least is not None and bool((choice[self._place[least.cells]] > _MOSTLY).all()):
-            return least
-        return self.changes.whole(number, choice) or least
+        found = self.changes.cheapest(number, price)
+        if found is None or bool((choice[self._place[found.cells]] <= _MOSTLY).any()):
+            point = self._integral(choice).single(number)
+            place = int(self.questions.place[number])
+            for part, amounts in () if point is None else self.changes.parts(point):
+                if place in part:
+                    found = self.changes.move(part, amounts)
+        if found is not None:
+            point = np.zeros(len(self.usable))
+            point[self._place[found.cells]] = found.amounts
+            self._left = self._note(point, self._left, whole=True)
+        return found
 
     def _known(self, choice: Floats, cell: int, needs: tuple[int, int]) -> list[Move | None]:
         found: list[Move | None] = []
@@ -255,10 +265,26 @@ class Optimiser:
         return left
 
     def _ask_in_whole_people(self, choice: Floats) -> None:
-        """Ask once more, few at a time, where the answers known are in fractions of people."""
-        self.changes.choose(choice)
+        """Ask once more, together, where the answers known are in fractions of people."""
+        self._left = left = self._in_fractions_of_people(choice)
+        if not len(left):
+            return
+        program = self._integral(choice)
+        for direction in (1, -1):
+            while not self._expired():
+                asked = left[self.questions.direction[left] == direction]
+                point = program.together(asked) if len(asked) else None
+                if point is None:
+                    break
+                before = len(left)
+                self._left = left = self._note(point, left, whole=True)
+                if before - len(left) <= _FAIR:
+                    break
+
+    def _in_fractions_of_people(self, choice: Floats) -> Ints:
+        """The questions that have no answer in whole people within a choice."""
         fits = self._fits(choice)
-        left = np.array(
+        return np.array(
             [
                 number
                 for number, answer in enumerate(self._answers)
@@ -266,10 +292,14 @@ class Optimiser:
             ],
             dtype=np.int64,
         )
-        for start in range(pieces := max(1, len(left) // _CHUNK)):
-            chunk = self._apart(left[start::pieces])
-            if len(chunk) and not self._expired():
-                self._note(self.changes.furthest(chunk), left, whole=True)
+
+    def _integral(self, choice: Floats) -> WholeChanges:
+        """The program in whole people within a choice."""
+        whole = (choice > _MOSTLY).astype(np.float64)
+        changes = self.changes
+        return WholeChanges(
+            changes.table, self.usable, self.questions, whole > 0, changes.bounds(whole)
+        )
 
     def _note(self, point: Floats, left: Ints, *, whole: bool = False) -> Ints:
         """Keep the parts of a point that answer questions; returns those still left."""

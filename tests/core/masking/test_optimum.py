@@ -8,7 +8,7 @@ from dataclasses import replace
 import highspy
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from deid_platform.core.errors import MaskingError
@@ -20,6 +20,7 @@ from deid_platform.core.masking.complementary import (
     breaking_rule_six,
     protect,
 )
+from deid_platform.core.masking.integral import WholeChanges
 from deid_platform.core.masking.model import primary
 from deid_platform.core.masking.optimum import Optimiser
 from tests.core.masking.tables import cube
@@ -71,7 +72,7 @@ def test_no_pattern_at_all_that_withstands_the_attack_is_cheaper(table):
     assert int(protector.losses[found.hidden & ~small].sum()) == min(losses)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.filter_too_much])
 @given(squares(most=14))
 def test_whole_tables_that_agree_with_what_is_published_leave_every_protected_value(table):
     try:
@@ -151,6 +152,45 @@ def test_a_safe_pattern_found_in_time_is_used_although_it_is_not_the_cheapest():
     cheapest = protect(table, RULES).loss
     assert max(losses) > cheapest
     assert min(losses) >= cheapest
+
+
+def test_when_the_time_is_over_while_moves_are_made_the_pattern_is_still_safe(monkeypatch):
+    rng = np.random.default_rng(7)
+    table = cube(rng.poisson(rng.pareto(1.2, (9, 5, 2)) * 14))
+    monkeypatch.setattr(Optimiser, "known", lambda *_: None)
+    over = []
+    solve = Optimiser.solve
+    monkeypatch.setattr(Optimiser, "solve", lambda self: (solve(self), over.append(1))[0])
+    monkeypatch.setattr(Optimiser, "moves", lambda *_: pytest.fail("asked after the time"))
+    masking = mask(table, RULES, expired=lambda: bool(over))
+    assert withstands(table, masking.hidden, masking.reasons == SMALL)
+    assert masking.pattern.loss >= masking.pattern.loss_bound
+
+
+def test_an_integer_program_answers_many_questions_with_one_table():
+    rng = np.random.default_rng(3)
+    table = cube(rng.poisson(rng.pareto(1.2, (12, 8, 3)) * 14))
+    optimiser = solved(table)[2]
+    usable, questions = optimiser.usable, optimiser.questions
+    every = np.ones(len(usable))
+    program = WholeChanges(table, usable, questions, every > 0, optimiser.changes.bounds(every))
+    asked = np.flatnonzero(questions.direction == 1)
+    point = program.together(asked)
+    after = table.people.astype(float)
+    after[usable] += point
+    groups = table.layout.groups
+    assert np.array_equal(groups.sums(after), after[groups.total])
+    assert (after[usable] >= 1).all()
+    assert (point[questions.place[asked]] >= questions.need[asked]).sum() > 1
+    assert program.single(int(asked[0]))[questions.place[asked[0]]] == questions.need[asked[0]]
+
+
+def test_overlapping_totals_have_no_bound_of_the_loss():
+    table = cube([[4, 40, 9], [60, 70, 30], [20, 3, 50]])
+    people = tuple(replace(axis, exact=False) for axis in table.layout.axes)
+    overlapping = replace(table, layout=replace(table.layout, axes=people))
+    assert protect(table, RULES).loss_bound is not None
+    assert protect(overlapping, RULES).loss_bound is None
 
 
 def test_a_solver_that_fails_refuses_the_table(monkeypatch):
