@@ -13,6 +13,7 @@ import json
 import pkgutil
 import sys
 import traceback
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -25,13 +26,34 @@ from deid_platform.core.errors import DeidError
 # What is printed may hold text of other people's making, a cell or a file name: it is never markup.
 _PIPED_WIDTH = 240
 """Columns of output that no terminal bounds: lines there are for programs and files."""
-console = Console(
+
+
+class _PlainConsole(Console):
+    """Shows control characters as text: what is printed must not command the terminal."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print, with the control characters of texts made visible."""
+        super().print(*(visible(one) if isinstance(one, str) else one for one in objects), **how)
+
+
+def visible(text: str) -> str:
+    """A text whose control and direction characters are written as escapes; lines stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one in "\n\t" or unicodedata.category(one)[0] == "Z"
+        else one.encode("unicode_escape").decode("ascii")
+        for one in text
+    )  # fmt: skip
+
+
+console = _PlainConsole(
     stderr=False,
     markup=False,
     emoji=False,
     width=None if sys.stdout.isatty() else _PIPED_WIDTH,
 )
-progress_console = Console(stderr=True, markup=False, emoji=False)
+progress_console = _PlainConsole(stderr=True, markup=False, emoji=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 """The option of every command that a program may read."""

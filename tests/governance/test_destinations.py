@@ -122,3 +122,9 @@ def test_another_address_is_another_place():
         register(place(settings={"folder": "/srv/other"})), "open_data", PUBLIC, NOW
     )
     assert one.digest != other.digest
+
+
+@pytest.mark.parametrize("variable", ["DEID_RAW_KEY", "DEID_LIMITED_KEY", "DEID_LEDGER_URL"])
+def test_a_destination_is_not_shown_what_is_the_platforms_own(variable):
+    with pytest.raises(DeclarationError, match="a variable of the platform itself"):
+        register(place(parameters={"key_id": variable}))

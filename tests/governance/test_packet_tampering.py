@@ -396,3 +396,21 @@ def test_a_packet_says_in_full_who_decided(scene: Scene):
     people += ["nora.quinn", "dana.lee"]
     told = [one["payload"]["by"] for one in decided if one["kind"] == "request.decided"]
     assert told == [f"person:{name}" for name in people]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b'{"format": "deid-evidence-packet/1", "artefacts": [1]}',
+        b'{"format": "deid-evidence-packet/1", "artefacts": [{"name": "request/decisions.json"}]}',
+        b"[" * 100_000,
+    ],
+    ids=["a list", "empty", "no text", "no lines", "no path", "too deep"],
+)
+@pytest.mark.parametrize("name", [MANIFEST, ATTESTATION])
+def test_a_packet_that_is_none_is_found_and_ends_no_check(scene, name, text):
+    write(scene.packet / name, text)
+    assert {"manifest" if name == MANIFEST else "attestation"} <= scene.found()

@@ -27,6 +27,11 @@ from deid_platform.core.register.vocabulary import (
 from deid_platform.core.zones import Zone
 
 _SECRET = re.compile(r"passw|secret|token|credential|private|passphrase|api_?key|access_?key")
+_PLATFORMS_OWN = re.compile(
+    r"DEID_(?:HOME|PROJECT|LEDGER_URL|SIGNING_KEY|(?:RAW|LIMITED|DEIDENTIFIED|RELEASE|EVIDENCE|"
+    r"PLATFORM|ANNEX)_[A-Z_]*)"
+)
+"""Keys of zones and evidence, and where the ledger is."""
 _KEY_TEXT = re.compile(r"-----BEGIN|AGE-SECRET-KEY")
 
 
@@ -160,6 +165,12 @@ class Destination(Entry):
                 raise ValueError(
                     f"{name} looks like a secret: name the environment variable that "
                     "holds it under parameters"
+                )
+        for variable in self.parameters.values():
+            if _PLATFORMS_OWN.fullmatch(variable):
+                raise ValueError(
+                    "a parameter names a variable of the platform itself, which no receiver may "
+                    "be shown: name one of its own"
                 )
         if self.zone not in (Zone.DEIDENTIFIED, Zone.RELEASE):
             raise ValueError("only de-identified and released data may be sent anywhere")

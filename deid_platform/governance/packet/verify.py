@@ -124,6 +124,9 @@ class _Verification:
                 problems = tuple(question())
             except DeidError as error:
                 problems = (f"{error.where}: {error.what}",)
+            except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+                # A forged packet need not have the form of one.
+                problems = ("it does not have the form of a packet's",)
             yield Check(name=name, asks=asks, problems=problems)
 
     def _chain(self) -> Iterator[str]:
