@@ -343,7 +343,7 @@ def _event(actor: Actor, command: Command, now: _Checked, signature: str) -> Eve
 
 
 def _publication_of(ledger: Ledger, command: Command) -> str:
-    known = requests(ledger).get(command.request)
+    known = requests(ledger, only=command.request).get(command.request)
     return known.publication if known else command.request
 
 

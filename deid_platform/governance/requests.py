@@ -195,23 +195,30 @@ class Request:
 
 
 def requests(
-    records: Records, publication: str | None = None, register: Register | None = None
+    records: Records,
+    publication: str | None = None,
+    register: Register | None = None,
+    *,
+    only: str | None = None,
 ) -> dict[str, Request]:
     """Every request, by id, in order of submission.
 
     Args:
         register: the one in force; read from the ledger if not given.
+        only: the id of the one request to look at; the events of others are not rebuilt.
 
     Raises:
         AuthorisationError: the ledger tells of a step that the workflow does not have.
     """
     folded: dict[str, _Folding] = {}
     for entry in records.entries(kinds=REQUEST_KINDS, subject=publication):
+        if only is not None and entry.payload.get("request") != only:
+            continue
         event: Any = entry.event
-        if event.request not in folded:
-            folded[event.request] = _Folding.begun(entry, event)
-        else:
+        if event.request in folded:
             folded[event.request].take(entry, event)
+        else:
+            folded[event.request] = _Folding.begun(entry, event)
     pending = [one for one in folded.values() if one.needs_facts]
     if pending and register is None:
         register = current_or_none(records)
@@ -233,11 +240,10 @@ def request_of(records: Records, request: str) -> Request:
     Raises:
         AuthorisationError: there is none of that id.
     """
-    known = requests(records).get(request)
+    known = requests(records, only=request).get(request)
     if known is None:
-        raise AuthorisationError(
-            request, "there is no such request", "list them with `deid request list`"
-        )
+        do = "list them with `deid request list`"
+        raise AuthorisationError(request, "there is no such request", do)
     return known
 
 

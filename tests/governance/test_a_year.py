@@ -261,7 +261,9 @@ def the_auditor(year: Year, standing: dict[str, str], ended: dict[str, State]) -
     """In December, by the auditor's commands, from the ledger and the packets alone."""
     year.on(12, 15)
     ledger = year.ledger
-    states = {one.release_id: one.state for one in requests(ledger).values()}
+    known = requests(ledger)
+    assert [request_of(ledger, name) for name in known] == list(known.values())
+    states = {one.release_id: one.state for one in known.values()}
     assert states == dict.fromkeys(standing, State.RELEASED) | ended
     assert count(year.worlds[PUBLIC], ActionRefused) == 13
     head = ledger.head()
