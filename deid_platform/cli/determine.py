@@ -106,7 +106,7 @@ def state(
     """State what you know of the table as it is now, 45 CFR 164.514(b)(2)(ii).
 
     Example: `deid determine state ed_visits --actual-knowledge none --role privacy_reviewer
-    --scenarios "occupations, publicised events, relations, prior releases" --as ben.cho`
+    --scenarios "occupations, publicised events, relations, prior releases" --as eli.park`
     """
     deployment = Deployment.from_environment()
     stated = state_actual_knowledge(

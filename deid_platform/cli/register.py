@@ -87,7 +87,7 @@ def plan(
 
 def apply(
     as_person: Annotated[
-        str, typer.Option("--as", help="Who you are, as person:NAME; your key proves it.")
+        str, typer.Option("--as", help="Your name in the register; your key proves it.")
     ],
     key: Key = None,
     role: Annotated[

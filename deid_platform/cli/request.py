@@ -28,7 +28,7 @@ from deid_platform.governance.signing import sign
 from deid_platform.governance.waiting import waiting
 
 RequestId = Annotated[str, typer.Argument(help="Id of the request.")]
-As = Annotated[str, typer.Option("--as", help="Who you are, as person:NAME.")]
+As = Annotated[str, typer.Option("--as", help="Your name in the register.")]
 Key = Annotated[
     Path | None,
     typer.Option(
@@ -239,7 +239,7 @@ def list_requests(
         console.print(line, highlight=False, soft_wrap=True)
         if step is not None:
             roles = " or ".join(step.roles)
-            console.print(f"    waits for a {roles}: {step.what}", highlight=False, soft_wrap=True)
+            console.print(f"    waits for {roles}: {step.what}", highlight=False, soft_wrap=True)
 
 
 def show(
@@ -296,7 +296,7 @@ def report(request: Request, as_json: bool) -> None:
     for item in waiting(ledger):
         if item.request == request.id:
             roles = " or ".join(item.roles)
-            console.print(f"next: a {roles}: {item.what}", highlight=False, soft_wrap=True)
+            console.print(f"next: {roles}: {item.what}", highlight=False, soft_wrap=True)
 
 
 def as_document(request: Request) -> dict[str, Any]:

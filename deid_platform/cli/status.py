@@ -56,7 +56,8 @@ def zones_table(zones: tuple[ZoneState, ...], *, every_table: bool) -> Table:
     """Rows and partitions by zone, and by table where asked."""
     table = columns_of("zone", "table", "rows", "partitions", title="Zones")
     for zone in zones:
-        summary = zone.problem or f"{len(zone.tables)} tables"
+        count = len(zone.tables)
+        summary = zone.problem or f"{count} table{'' if count == 1 else 's'}"
         table.add_row(zone.zone.value, summary, f"{zone.rows:,}", "", style="bold")
         for one in zone.tables if every_table else ():
             if one.rows or one.schema != "quarantine":

@@ -65,9 +65,10 @@ def synth(
     if as_json:
         print_json(_as_json(generated, seconds))
         return
+    files = len(generated.files)
     console.print(
         f"{generated.visits:,} visits of {generated.people:,} people in "
-        f"{len(generated.files)} files under {out} ({seconds:.1f} s)",
+        f"{files} file{'' if files == 1 else 's'} under {out} ({seconds:.1f} s)",
         soft_wrap=True,
     )
     if generated.canary_file:

@@ -103,6 +103,8 @@ def list_transfers(
     else:
         for one in found:
             _print(one, late.get(one.id))
+        if not found:
+            console.print("No copy is overdue." if overdue else "Nothing was sent.")
     if any(one.id in late for one in found):
         raise typer.Exit(OVERDUE)
 

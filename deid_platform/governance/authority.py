@@ -247,7 +247,8 @@ def outstanding(request: Request) -> list[str]:
                 found.append("its execution by the pipeline")
             else:
                 article = "an approval" if step is Step.APPROVAL else rule_of(step).action.value
-                found.append(f"{article} by a {signer.words} other than the requester")
+                who = f"{'an' if signer.words[0] in 'aeiou' else 'a'} {signer.words}"
+                found.append(f"{article} by {who} other than the requester")
     return found
 
 

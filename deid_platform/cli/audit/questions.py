@@ -31,7 +31,7 @@ def coverage(as_json: AsJson = False) -> None:
     """Hold every dataset that has left the PHI zones against the ledger; name the orphans.
 
     De-identified tables, marts, released tables, snapshots, bundles and evidence packets. The exit
-    code is 23 if one is not accounted for.
+    code is 31 if one is not accounted for.
 
     Example: `deid audit coverage --json`
     """

@@ -32,7 +32,7 @@ def rebuild(
 
     Nothing is changed: the work is done in a private folder. Where an input is gone or the code
     gives other bytes, what is missing is named, the digests are proved instead, and the exit code
-    is 23.
+    is 31.
 
     Example: `deid audit rebuild rel-0123456789abcdef`
     """
