@@ -9,13 +9,16 @@ import shlex
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from deid_platform.cli import build_app
+from deid_platform.core.determination import read_determination
 from tests.docs.console import PAGES, ROOT, Shown, commands, mentions
 
 NOT_RUN = ("make ", "deid ui")
@@ -28,6 +31,16 @@ AFTERWARDS = (
     "send-a-release.md",
 )
 """How-tos whose commands work on the deployment that the tutorial leaves."""
+
+BY_ROLE = (
+    "for-the-requester.md",
+    "for-the-privacy-reviewer.md",
+    "for-the-expert.md",
+    "for-the-steward.md",
+    "for-the-platform-engineer.md",
+    "for-the-auditor.md",
+)
+"""A page for each role, in the order in which one request goes from hand to hand."""
 
 MENTIONED = [one for page in PAGES for one in mentions(page)]
 
@@ -91,18 +104,43 @@ def test_commands_on_a_table_from_anywhere_work_without_a_deployment(project):
     assert not (project / "none").exists()
 
 
-@pytest.mark.slow
-def test_the_tutorial_and_what_builds_on_it_work_as_written(project):
+@pytest.fixture(scope="session")
+def tutorial(project) -> subprocess.CompletedProcess[str]:
+    """The tutorial as it was run once, and the how-tos that build on it."""
     shown = [*commands(ROOT / "docs" / "tutorial.md")]
     for name in AFTERWARDS:
         shown += commands(ROOT / "docs" / "how-to" / name)
+    return run(project, script_of(shown))
 
-    done = run(project, script_of(shown))
 
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+@pytest.mark.slow
+def test_the_tutorial_and_what_builds_on_it_work_as_written(project, tutorial):
+    assert tutorial.returncode == 0, (tutorial.stdout + tutorial.stderr)[-3000:]
     undone = ["clinic_visits.yaml", "ed_visits_by_sex_year"]
     assert not [file for name in undone for file in (project / "assets").rglob(name)]
     assert not [file for name in undone for file in (project / "dbt_project").rglob(name)]
+
+
+@pytest.mark.slow
+def test_the_pages_of_the_roles_take_one_request_from_form_to_audit(project, tutorial):
+    assert tutorial.returncode == 0, "the tutorial did not end; its own test says where"
+    shown = [one for name in BY_ROLE for one in commands(ROOT / "docs" / "how-to" / name)]
+    home = "$PWD/var/tutorial"
+    there = f"export DEID_HOME={home} DEID_SIGNING_KEY={home}/demo/keys\n"
+
+    done = run(project, there + script_of(shown))
+
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    released = project / "var" / "tutorial" / "outbox" / "ed_visits_by_condition_year"
+    assert list(released.glob("*/manifest.json"))
+
+
+def test_the_example_of_an_expert_determination_holds_every_mandatory_content():
+    example = ROOT / "docs" / "examples" / "expert_determination.yaml"
+
+    found = read_determination(yaml.safe_load(example.read_text("utf-8")), date(2026, 1, 1))
+
+    assert found.valid_until is not None
 
 
 def test_a_command_that_fails_is_noticed(project):
