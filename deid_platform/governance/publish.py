@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ from deid_platform.governance.events import (
 from deid_platform.governance.facts import candidate_gates
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.packet import Packet, write_packet
+from deid_platform.governance.register import register_in_force
 from deid_platform.governance.release_orders import RELEASER, order, target_of
 from deid_platform.governance.requests import Actor, requests
 from deid_platform.governance.targets import Release, target_named
@@ -147,8 +148,10 @@ def _publish(
                 policy_digest=policy.digest,
                 code_version=code,
             )
-            check_role(authority.request.id, Action.RELEASE, actor.identity, RELEASER)
-            check_releaser(authority, actor)
+            register = register_in_force(records)
+            who = replace(actor, identity=register.identity(actor.identity))
+            check_role(authority.request.id, Action.RELEASE, who.identity, RELEASER)
+            check_releaser(authority, who)
             return authority
 
         authority = ask(ledger)

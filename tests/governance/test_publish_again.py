@@ -10,13 +10,14 @@ import signal
 
 import pytest
 
-from deid_platform.core.errors import GateError, ZoneError
+from deid_platform.core.errors import AuthorisationError, GateError, ZoneError
 from deid_platform.engine.deployment import Deployment
 from deid_platform.governance import bundle
 from deid_platform.governance import publish as publish_module
 from deid_platform.governance.events import DeliveryMade, RequestReleased
 from deid_platform.governance.ledger import Ledger
 from tests.support.governance import NAME, ROWS, opened
+from tests.support.people import actor
 from tests.support.releases import another_world, count, nothing_is_out, outbox, released_rows
 
 
@@ -174,3 +175,11 @@ def test_another_pattern_of_what_is_out_is_refused_at_the_door(world):
     with pytest.raises(GateError, match="releases that are out"):
         world.publish()
     assert outbox(world) == before
+
+
+def test_the_requester_completes_no_release_under_another_spelling(world):
+    approved = world.approved()
+    world.publish(approved.id)
+    alias = actor("Ana.Ruiz@health.example", "ana.ruiz")
+    with pytest.raises(AuthorisationError, match="separation of duties"):
+        world.publish(approved.id, actor=alias)
