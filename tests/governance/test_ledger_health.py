@@ -96,7 +96,7 @@ def test_a_register_is_examined_with_its_signatures_and_what_runs_out(tmp_path):
     ledger = Ledger.open(deployment.ledger_url)
     put_in_force(ledger, here)
     assert said(deployment, "signatures") == ["ok: 1 signed decisions, each verified"]
-    assert "ok: 16 people; its entries fit together" in said(deployment, "register")
+    assert "ok: 22 people; its entries fit together" in said(deployment, "register")
 
     def end_soon(content):
         end = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
