@@ -10,7 +10,7 @@ import typer
 
 from deid_platform.cli import console, print_json, progress_console
 from deid_platform.cli.query import answer_table
-from deid_platform.core.errors import ZoneError
+from deid_platform.core.errors import QueryError
 from deid_platform.engine.deployment import Deployment
 
 _WORDS = {".tables": "show tables"}
@@ -43,7 +43,7 @@ def connect(
         for sql in _statements(f"{snapshot}> " if is_typed else ""):
             try:
                 given = answer(sql, limit)
-            except ZoneError as error:
+            except QueryError as error:
                 if not is_typed:
                     raise
                 progress_console.print(f"{error.what}; {error.do}", markup=False, highlight=False)

@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from deid_platform.cli import connect
-from deid_platform.core.errors import ZoneError
+from deid_platform.core.errors import QueryError
 from deid_platform.core.zones import Zone
 from deid_platform.engine.deployment import Deployment
 from deid_platform.engine.snapshots import publish_snapshot
@@ -80,7 +80,7 @@ def test_answers_are_tables_and_are_cut() -> None:
 )
 def test_a_snapshot_is_read_and_nothing_else(sql: str) -> None:
     refused = run(sql + "\n")
-    assert isinstance(refused.exception, ZoneError)
+    assert isinstance(refused.exception, QueryError)
     assert "Quackenbush" not in str(refused.exception)
 
 

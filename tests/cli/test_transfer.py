@@ -70,5 +70,5 @@ def test_a_proof_of_destruction_settles_what_is_late(sent, tmp_path):
     assert "ask registry for proof of destruction" in text
     arguments = ("--method", "wiped", "--proof", str(proof), "--as", "ben.cho")
     assert deid("confirm-destruction", late, *arguments)[0] == 0
-    assert deid("list", "--overdue") == (0, "")
+    assert deid("list", "--overdue") == (0, "No copy is overdue.\n")
     assert "destroyed" in deid("list")[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -14,19 +15,26 @@ from deid_platform.engine.policy_digests import policy_digests
 from deid_platform.governance.ledger import Ledger
 from deid_platform.governance.requests import Actor
 from deid_platform.governance.signing import sign
-from tests.support.register import Office, office, put_in_force
+from tests.support.register import Office, office, opened_office, put_in_force
 
 REQUESTER, REVIEWER, SECURITY = "ana.ruiz", "eli.park", "fay.moore"
 VALIDATOR, EXPERT, LEGAL = "gus.ortiz", "hana.kim", "joy.adams"
 STEWARD, DEPUTY, DIRECTOR, ENGINEER = "ben.cho", "max.hale", "nora.quinn", "dana.lee"
 CHECKOUT = Path(__file__).parents[2]
+_MADE = "DEID_TEST_PEOPLE"
 PIPELINE = Actor.of("service:pipeline", "tester")
 
 
 @cache
 def people() -> Office:
-    """The example agency; its keys are made once in a run of the tests."""
-    return office(Path(tempfile.mkdtemp(prefix="deid-people-")))
+    """The example agency; its keys are made once in a run of the tests, child processes included."""
+    made = os.environ.get(_MADE)
+    if made is not None:
+        return opened_office(Path(made))
+    folder = Path(tempfile.mkdtemp(prefix="deid-people-"))
+    here = office(folder)
+    os.environ[_MADE] = str(folder)
+    return here
 
 
 def actor(name: str, key: str | None = None) -> Actor:

@@ -78,6 +78,11 @@ def office(folder: Path) -> Office:
         for name in declared.people
     }
     write_register(folder / "register", {"people": {name: {"keys": k} for name, k in keys.items()}})
+    return opened_office(folder)
+
+
+def opened_office(folder: Path) -> Office:
+    """An office that was made in this folder."""
     return Office(folder=folder, register=load_register(DECLARED, folder / "register"))
 
 
