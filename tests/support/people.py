@@ -27,7 +27,7 @@ PIPELINE = Actor.of("service:pipeline", "tester")
 
 @cache
 def people() -> Office:
-    """The example agency; its keys are made once in a run of the tests, child processes included."""
+    """The example agency; its keys are made once in a run of the tests and its child processes."""
     made = os.environ.get(_MADE)
     if made is not None:
         return opened_office(Path(made))
