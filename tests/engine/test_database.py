@@ -126,19 +126,18 @@ def test_the_machines_time_zone_decides_no_date(
     assert found == ("2024-03-01 02:00:00",)
 
 
-def test_a_new_deployment_has_private_folders_and_two_keys(tmp_path: Path) -> None:
+def test_a_new_deployment_has_private_folders_and_keys(tmp_path: Path) -> None:
     deployment = Deployment(project=tmp_path, home=tmp_path / "home", environment={})
     made = initialise(deployment)
-    assert [key.name for key in made.keys] == ["limited.key", "raw.key"]
+    names = ["annex.key", "annex.pub", "limited.key", "platform.key", "raw.key"]
+    assert sorted(key.name for key in made.keys) == names
     for key in made.keys:
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
-        assert len(base64.b64decode(key.read_text())) == 32
+    for name in ("limited.key", "raw.key"):
+        assert len(base64.b64decode((deployment.home / "keys" / name).read_text())) == 32
     for folder in made.folders:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert sorted(path.name for path in (deployment.home / "keys").iterdir()) == [
-        "limited.key",
-        "raw.key",
-    ]
+    assert sorted(path.name for path in (deployment.home / "keys").iterdir()) == names
 
 
 def test_initialising_again_changes_nothing(deployment: Deployment) -> None:
@@ -155,7 +154,8 @@ def test_no_key_file_is_made_where_the_environment_gives_the_key(tmp_path: Path)
         home=tmp_path / "home",
         environment={"DEID_RAW_KEY": key, "DEID_LIMITED_KEY": key},
     )
-    assert initialise(deployment).keys == ()
+    made = {key.name for key in initialise(deployment).keys}
+    assert made == {"annex.key", "annex.pub", "platform.key"}
     with open_zone(deployment, Zone.RAW) as con:
         con.execute("create table t as select 1 as a")
 
