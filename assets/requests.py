@@ -67,7 +67,10 @@ def request_assets(
         )
 
     def by_ledger(action: Action) -> Step:
-        return lambda _zones, ledger, request: take(ledger, _pipeline(), request, action) and None
+        def step(_zones: ZonesResource, ledger: Ledger, request: str) -> None:
+            take(ledger, _pipeline(), request, action)
+
+        return step
 
     return [
         _step_asset(name, action, release if action is Action.RELEASE else by_ledger(action))
