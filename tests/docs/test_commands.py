@@ -74,7 +74,7 @@ def run(project: Path, script: str) -> subprocess.CompletedProcess[str]:
         },
         capture_output=True,
         text=True,
-        timeout=580,
+        timeout=1700,
     )
 
 
