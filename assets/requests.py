@@ -82,6 +82,7 @@ def _step_asset(name: str, action: Action, step: Step) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey(["requests", name]),
         partitions_def=partitions,
+        backfill_policy=keys.whole_range,
         pool=keys.pool(Zone.RELEASE) if action is Action.RELEASE else None,
         group_name="requests",
         description=_SAYS[name],
@@ -89,16 +90,19 @@ def _step_asset(name: str, action: Action, step: Step) -> dg.AssetsDefinition:
     def asset(
         context: dg.AssetExecutionContext, zones: ZonesResource, ledger: LedgerResource
     ) -> dg.MaterializeResult[None]:
-        request, records = context.partition_key, ledger.open()
-        known = request_of(records, request)
-        ordered = Due(request=request, publication=known.publication, action=action, key="")
-        with recorded_run(records, ordered, context.run_id):
-            step(zones, records, request)
-        state = request_of(records, request).state
+        records = ledger.open()
+        publications, states = list[str](), list[str]()
+        for request in context.partition_keys:
+            publication = request_of(records, request).publication
+            ordered = Due(request=request, publication=publication, action=action, key="")
+            with recorded_run(records, ordered, context.run_id):
+                step(zones, records, request)
+            publications.append(publication)
+            states.append(request_of(records, request).state.value)
         return dg.MaterializeResult(
             metadata={
-                "publication": dg.MetadataValue.text(known.publication),
-                "state": dg.MetadataValue.text(state.value),
+                "publication": dg.MetadataValue.text(", ".join(publications)),
+                "state": dg.MetadataValue.text(", ".join(states)),
             }
         )
 
