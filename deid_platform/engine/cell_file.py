@@ -40,7 +40,8 @@ _NUMBER = r"[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]*)?([eE][+-]?[0-9]{1,3})
 """A number as text; commas separate thousands only."""
 _MARK = r"[^0-9]*|[<>≤≥]\s*=?\s*[0-9]{1,9}|[0-9]{1,9}\s*(-|–|to)\s*[0-9]{1,9}|[0-9]{1,9}\s*\+"
 """What stands in place of a withheld number: signs or words, ``<11``, ``1-10``, ``11+``."""
-_FORMULA = "^\\s*[=+\\-@＝＋－＠]|^[\\t\\r\\n]"
+FORMULA = "^\\s*[=+\\-@＝＋－＠]|^[\\t\\r\\n]"
+"""Text that a spreadsheet program may take for a formula."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,7 +104,7 @@ class CellFile:
                 f"regexp_matches({_text(column)}, ?)",
                 "a label that begins like a spreadsheet formula (= + - @ or a control character)",
                 "give it another label",
-                _FORMULA,
+                FORMULA,
             )
             total = dimension.total
             if total is not None and not self._told(f"{_text(column)} = ?", total):

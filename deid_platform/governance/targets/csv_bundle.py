@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deid_platform.core.errors import GateError
+from deid_platform.engine.cell_file import FORMULA
 from deid_platform.engine.sql import identifier, literal
 from deid_platform.governance.targets.base import Field, Release, target
 from deid_platform.governance.targets.documents import (
@@ -20,8 +21,6 @@ from deid_platform.governance.targets.documents import (
 
 if TYPE_CHECKING:
     import duckdb
-
-_FORMULA = "^\\s*[=+\\-@＝＋－＠]|^[\\t\\r\\n]"
 
 
 @target("csv_bundle")
@@ -50,7 +49,7 @@ def _check_formulas(con: duckdb.DuckDBPyConnection, table: str, release: Release
             f"count(*) filter (where regexp_matches({identifier(field.name)}, ?))" for field in text
         )
         + f" from {table}",
-        [_FORMULA] * len(text),
+        [FORMULA] * len(text),
     ).fetchone()
     for field, count in zip(text, counts or (), strict=True):
         if count:
